@@ -1,0 +1,1 @@
+"""Amazing Segments: customer segmentation by habits, in the warehouse."""
