@@ -1,0 +1,107 @@
+"""Event files as they arrive: which there are, and whether a file is one at all."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+from isal import igzip, isal_zlib
+
+COLUMNS = (
+    "event_time",
+    "event_type",
+    "product_id",
+    "category_id",
+    "category_code",
+    "brand",
+    "price",
+    "user_id",
+    "user_session",
+)
+DEFAULT_EVENTS = "data/events/*.csv.gz"
+SUFFIXES = (".csv", ".csv.gz")
+CHUNK_BYTES = 1 << 22
+MAX_HEADER_BYTES = 4096
+
+
+class EventFileError(ValueError):
+    """A file that is no event file: the message names it, what is wrong and what was expected."""
+
+
+def list_event_files(pattern: str = DEFAULT_EVENTS) -> list[str]:
+    """Return the paths of the event files, sorted by name.
+
+    Args:
+        pattern: A folder (its .csv and .csv.gz files), a file, or a glob of files.
+
+    Raises:
+        EventFileError: Two files bear the same name, by which the ledger knows them.
+    """
+    path = Path(pattern)
+    if path.is_dir():
+        found = [file for file in path.iterdir() if file.name.endswith(SUFFIXES)]
+    elif path.is_file():
+        found = [path]
+    else:
+        # Path.glob wants a relative pattern, and an absolute one only below its own root
+        found = [file for file in Path(path.anchor).glob(str(path.relative_to(path.anchor)))]
+    files = sorted(file for file in found if file.is_file())
+    files.sort(key=lambda file: file.name)
+    for one, other in zip(files, files[1:], strict=False):
+        if one.name == other.name:
+            raise EventFileError(f"{other} bears the same name as {one}: names must differ")
+    return [str(file) for file in files]
+
+
+def check_event_file(path: str) -> int:
+    """Read a whole file once and return the number of its data lines.
+
+    Reading to the end proves every gzip checksum: DuckDB's reader does not check them and turns
+    a damaged stream into made-up rows.
+
+    Args:
+        path: A .csv or .csv.gz file.
+
+    Returns:
+        Lines after the header; a last line without line end counts.
+
+    Raises:
+        EventFileError: No header, another header, no text at all, or a damaged gzip stream.
+    """
+    header = b""
+    lines = 0
+    last = b"\n"
+    try:
+        with igzip.open(path) if path.endswith(".gz") else Path(path).open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                if not lines and b"\n" not in header:
+                    header += chunk[:MAX_HEADER_BYTES]
+                    _check_header(path, header)
+                lines += chunk.count(b"\n")
+                last = chunk[-1:]
+    except (EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.IsalError) as error:
+        raise EventFileError(
+            f"{path}: damaged gzip stream ({error}); expected a complete .csv.gz file, "
+            "so have it delivered again. Nothing of it was loaded."
+        ) from error
+    if not header:
+        _check_header(path, header)
+    return lines + (last != b"\n") - 1
+
+
+def _check_header(path: str, start: bytes) -> None:
+    first_line = start.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].rstrip(b"\r")
+    expected = ",".join(COLUMNS)
+    if first_line == expected.encode():
+        return
+    text = start.lstrip().lower()
+    if not start:
+        wrong = "the file is empty"
+    elif text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        wrong = "it is a web page, not a table"
+    elif first_line[:4].isdigit() and first_line.count(b",") == len(COLUMNS) - 1:
+        wrong = "line 1 is an event, the header is missing"
+    else:
+        wrong = f"line 1 is {first_line[:120].decode(errors='replace')!r}"
+    raise EventFileError(
+        f"{path}: {wrong}; expected line 1 to be '{expected}'. Nothing of it was loaded."
+    )
