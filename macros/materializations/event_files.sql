@@ -5,8 +5,8 @@
    name) and says in rejection_reason why a line cannot be kept. #}
 {% materialization event_files, adapter='duckdb', supported_languages=['sql'] %}
     {% set target_relation = this.incorporate(type='table') %}
-    {% set ledger = ref('event_files') %}
-    {% set rejected = ref('rejected_event_lines') %}
+    {% set ledger = ref('stg_event_files') %}
+    {% set rejected = ref('stg_rejected_event_lines') %}
 
     {{ run_hooks(pre_hooks) }}
 

@@ -1,7 +1,7 @@
 {{ config(materialized='event_files') }}
 
--- depends_on: {{ ref('event_files') }}
--- depends_on: {{ ref('rejected_event_lines') }}
+-- depends_on: {{ ref('stg_event_files') }}
+-- depends_on: {{ ref('stg_rejected_event_lines') }}
 
 with
 

@@ -1,0 +1,42 @@
+{{ config(materialized='incremental', incremental_strategy='append') }}
+
+with
+
+events as (
+    select * from {{ ref('stg_events') }}
+),
+
+new_pairs as (
+    select
+        events.product_id,
+        events.category_code,
+        max(events.loaded_at) as loaded_at
+    from events
+    where
+        events.category_code is not null
+        {% if is_incremental() %}
+            -- by load, not by time: a late file brings old events
+            and events.loaded_at > (
+                select coalesce(max(seen.loaded_at), timestamp '1970-01-01 00:00:00')
+                from {{ this }} as seen
+            )
+        {% endif %}
+    group by events.product_id, events.category_code
+),
+
+int_product_categories as (
+    select
+        new_pairs.product_id,
+        new_pairs.category_code,
+        new_pairs.loaded_at
+    from new_pairs
+    {% if is_incremental() %}
+        left join {{ this }} as seen
+            on
+                new_pairs.product_id = seen.product_id
+                and new_pairs.category_code = seen.category_code
+        where seen.product_id is null
+    {% endif %}
+)
+
+select * from int_product_categories

@@ -1,0 +1,25 @@
+with
+
+as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+sessions as (
+    select * from {{ ref('int_sessions') }}
+),
+
+int_recent_users as (
+    select
+        sessions.user_key,
+        count(*) as session_count,
+        cast(sum(sessions.event_count) as bigint) as event_count,
+        cast(sum(sessions.revenue_amount) as decimal(18, 2)) as revenue_amount
+    from sessions
+    cross join as_of
+    where
+        sessions.ended_at > as_of.as_of - interval '30 days'
+        and sessions.ended_at <= as_of.as_of
+    group by sessions.user_key
+)
+
+select * from int_recent_users

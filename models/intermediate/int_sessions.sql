@@ -1,0 +1,127 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='session_key'
+) }}
+
+-- depends_on: {{ ref('stg_events') }}
+-- depends_on: {{ ref('int_products') }}
+
+with
+
+events as (
+    select * from {{ ref('int_events') }}
+),
+
+campaign_days as (
+    select * from {{ ref('marketing_calendar') }}
+),
+{% if is_incremental() %}
+
+    typed_events as (
+        select * from {{ ref('stg_events') }}
+    ),
+
+    products as (
+        select * from {{ ref('int_products') }}
+    ),
+
+    last_build as (
+        select coalesce(max(built.changed_at), timestamp '1970-01-01 00:00:00') as changed_at
+        from {{ this }} as built
+    ),
+
+    -- A session is rebuilt from all its events when one came, however late (hence by load, not by
+    -- time), or when the category of a product in it became known or doubtful.
+    touched_sessions as (
+        select typed_events.session_key
+        from typed_events
+        cross join last_build
+        where typed_events.loaded_at > last_build.changed_at
+        union distinct
+        select typed_events.session_key
+        from typed_events
+        inner join products on typed_events.product_id = products.product_id
+        cross join last_build
+        where
+            typed_events.category_code is null
+            and products.loaded_at > last_build.changed_at
+    ),
+{% endif %}
+
+int_sessions as (
+    select
+        events.session_key,
+        min(events.user_key) as user_key,
+        case
+            when min(events.category_group) = max(events.category_group)
+                then min(events.category_group)
+        end as only_category_group,
+        count(*) as event_count,
+        sum(case when events.event_type = 'view' then 1 else 0 end) as view_count,
+        sum(case when events.event_type = 'cart' then 1 else 0 end) as cart_count,
+        sum(case when events.event_type = 'remove_from_cart' then 1 else 0 end)
+            as removal_count,
+        sum(case when events.event_type = 'purchase' then 1 else 0 end) as purchase_count,
+        count(distinct case when events.event_type = 'view' then events.product_id end)
+            as viewed_product_count,
+        count(distinct events.brand) as brand_count,
+        count(events.usable_price) as priced_event_count,
+        sum(case
+            when
+                extract(hour from events.event_at) < 6
+                then 1
+            else 0
+        end) as night_event_count,
+        sum(case when extract(dow from events.event_at) in (0, 6) then 1 else 0 end)
+            as weekend_event_count,
+        count(campaign_days.campaign_on) as campaign_event_count,
+        sum(case when events.category_group = 'smartphones' then 1 else 0 end)
+            as smartphones_event_count,
+        sum(case when events.category_group = 'electronics' then 1 else 0 end)
+            as electronics_event_count,
+        sum(case when events.category_group = 'appliances' then 1 else 0 end)
+            as appliances_event_count,
+        sum(case when events.category_group = 'computers' then 1 else 0 end)
+            as computers_event_count,
+        sum(case when events.category_group = 'apparel' then 1 else 0 end)
+            as apparel_event_count,
+        sum(case when events.category_group = 'furniture' then 1 else 0 end)
+            as furniture_event_count,
+        sum(case when events.category_group = 'auto' then 1 else 0 end)
+            as auto_event_count,
+        sum(case when events.category_group = 'construction' then 1 else 0 end)
+            as construction_event_count,
+        sum(case when events.category_group = 'accessories' then 1 else 0 end)
+            as accessories_event_count,
+        sum(case when events.category_group = 'sport' then 1 else 0 end)
+            as sport_event_count,
+        sum(case when events.category_group = 'other' then 1 else 0 end)
+            as other_event_count,
+        sum(case when events.category_group = 'unknown' then 1 else 0 end)
+            as unknown_event_count,
+        sum(case when events.category_group = 'withheld' then 1 else 0 end)
+            as withheld_event_count,
+        {{ dbt.datediff('min(events.event_at)', 'max(events.event_at)', 'second') }}
+            as duration_seconds,
+        cast(
+            coalesce(
+                sum(case when events.event_type = 'purchase' then events.usable_price end), 0
+            ) as decimal(18, 2)
+        ) as revenue_amount,
+        -- sums of decimals are exact: they do not depend on the order of the rows
+        cast(
+            coalesce(sum(cast(ln(events.usable_price) as decimal(18, 6))), 0) as decimal(18, 6)
+        ) as log_price_sum,
+        min(events.event_at) as started_at,
+        max(events.event_at) as ended_at,
+        max(events.changed_at) as changed_at
+    from events
+    left join campaign_days on cast(events.event_at as date) = campaign_days.campaign_on
+    {% if is_incremental() %}
+        inner join touched_sessions on events.session_key = touched_sessions.session_key
+    {% endif %}
+    group by events.session_key
+)
+
+select * from int_sessions

@@ -1,0 +1,23 @@
+{{ config(materialized='view') }}
+
+with
+
+users as (
+    select * from {{ ref('user_features') }}
+),
+
+-- Keys are keyed hashes: the lowest 200,000 are a random sample, and the same one each time.
+segmentation_sample as (
+    select
+        {% for feature in model_features() %}
+            users.{{ feature.name }},
+        {% endfor %}
+        users.user_key,
+        users.as_of
+    from users
+    where users.is_eligible
+    order by users.user_key
+    limit 200000
+)
+
+select * from segmentation_sample

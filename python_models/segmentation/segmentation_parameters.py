@@ -1,0 +1,17 @@
+from amazing_segments import segmentation
+
+
+def model(dbt, session):
+    dbt.config(materialized="incremental", incremental_strategy="append", full_refresh=False)
+    chosen = dbt.ref("segmentation_k_selection").filter("is_chosen").df()
+    sample = dbt.ref("segmentation_sample")
+    transforms = segmentation.model_transforms(dbt.ref("feature_catalogue").df())
+    if dbt.is_incremental:
+        fitted = session.sql(f"select distinct model_version from {dbt.this}").df()
+        chosen = chosen[~chosen["model_version"].isin(fitted["model_version"])]
+    if chosen.empty:
+        return segmentation.empty_parameters()
+    newest = chosen.sort_values("model_version").iloc[-1]
+    return segmentation.fit_parameters(
+        sample.order("user_key").df(), transforms, int(newest["k"]), int(newest["model_version"])
+    )

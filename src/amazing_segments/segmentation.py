@@ -1,0 +1,379 @@
+"""Fit segments of users: transform, scale, project, cluster, and write the model down as a table.
+
+Everything here is a pure function of frames and arrays. The steps follow scikit-learn's
+estimators; what SQL needs to assign a user is derived from them exactly: with transforms `f_i`,
+scaling, PCA and nearest centroid, the score of segment `s` is affine,
+`score_s(x) = intercept_s + sum_i coefficient_si * f_i(x_i)`, and the segment is the arg max.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import (
+    adjusted_rand_score,
+    calinski_harabasz_score,
+    davies_bouldin_score,
+    silhouette_score,
+)
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+RANDOM_STATE = 0
+CLIP_QUANTILE = 0.005
+EXPLAINED_VARIANCE = 0.9
+CANDIDATE_K = range(2, 13)
+MAX_SEGMENTS = max(CANDIDATE_K)
+# A choice of k looks at this many users, silhouette (quadratic) at fewer.
+DIAGNOSTIC_USERS = 20_000
+SILHOUETTE_USERS = 5_000
+# Below this many users a segment of the smallest accepted share would hold one or two of them.
+MIN_TRAINING_USERS = 100
+
+# The rule for k: enough segments to act on, none too small to address, found again on other
+# users; among those the best separated.
+MIN_USEFUL_K = 4
+MIN_SEGMENT_SHARE = 0.02
+MIN_STABILITY = 0.6
+
+UNFIT = "to_be_reviewed"
+MIN_SIGNATURE_FIT = 0.35
+
+
+K_SELECTION_TYPES = {
+    "model_version": "int64",
+    "k": "int64",
+    "inertia": "float64",
+    "silhouette": "float64",
+    "calinski_harabasz": "float64",
+    "davies_bouldin": "float64",
+    "stability": "float64",
+    "smallest_share": "float64",
+    "is_chosen": "bool",
+    "user_count": "int64",
+    "random_state": "int64",
+    "features": "str",
+    "as_of": "datetime64[us]",
+    "trained_at": "datetime64[us]",
+}
+PARAMETER_TYPES = {
+    "model_version": "int64",
+    "parameter": "str",
+    "segment": "Int64",
+    "component": "Int64",
+    "feature": "str",
+    "value": "float64",
+}
+
+
+def model_transforms(catalogue: pd.DataFrame) -> dict[str, str]:
+    """Return the transform of each feature of the model, in the catalogue's order.
+
+    Args:
+        catalogue: position, feature, transform, is_in_model.
+
+    """
+    used = catalogue[catalogue["is_in_model"]].sort_values("position")
+    return dict(zip(used["feature"], used["transform"], strict=True))
+
+
+def version_to_train(
+    trained: pd.DataFrame, transforms: dict[str, str], retrain: bool
+) -> int | None:
+    """Return the number of the model to train now, or None to keep the current one.
+
+    A model is trained when there is none, when asked for, or when the last one knows other
+    features.
+
+    Args:
+        trained: The rows of `select_k` of all versions so far.
+        transforms: As for `fit_preparation`.
+        retrain: Whether a new model is asked for.
+
+    """
+    if trained.empty:
+        return 1
+    last = trained.sort_values("model_version").iloc[-1]
+    if retrain or last["features"] != _signature(transforms):
+        return int(last["model_version"]) + 1
+    return None
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What turns features into the space where distances are measured.
+
+    Attributes:
+        features: Names, in the order of the columns.
+        log1p: Which features are taken as log(1 + x), shape (n_features,).
+        low: Lower clipping bounds after the log, shape (n_features,).
+        high: Upper clipping bounds after the log, shape (n_features,).
+        scaler: Fitted on the transformed features.
+        pca: Fitted on the scaled features.
+
+    """
+
+    features: list[str]
+    log1p: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    scaler: StandardScaler
+    pca: PCA
+
+    def transform(self, users: pd.DataFrame) -> np.ndarray:
+        """Return the users' coordinates, shape (n_users, n_components)."""
+        values = np.clip(_take_logs(users[self.features], self.log1p), self.low, self.high)
+        return self.pca.transform(self.scaler.transform(values))
+
+
+def fit_preparation(users: pd.DataFrame, transforms: dict[str, str]) -> Preparation:
+    """Fit transforms, scaler and PCA.
+
+    Args:
+        users: One row per user, sorted by key; a column per feature, no missing values.
+        transforms: `log1p` or `identity` for each feature of the model.
+
+    Raises:
+        ValueError: An unknown transform, or a value that is missing or infinite.
+
+    """
+    unknown = set(transforms.values()) - {"log1p", "identity"}
+    if unknown:
+        raise ValueError(f"unknown transforms {sorted(unknown)}: expected log1p or identity")
+    features = list(transforms)
+    finite = np.isfinite(users[features].to_numpy(dtype=float)).all(axis=0)
+    if not finite.all():
+        wrong = [
+            feature for feature, is_finite in zip(features, finite, strict=True) if not is_finite
+        ]
+        raise ValueError(f"features with missing or infinite values: {wrong}")
+    log1p = np.array([transforms[feature] == "log1p" for feature in features])
+    values = _take_logs(users[features], log1p)
+    # frozen bounds: a later outlier can move no boundary between segments
+    low, high = np.quantile(values, [CLIP_QUANTILE, 1 - CLIP_QUANTILE], axis=0)
+    with threadpool_limits(1):
+        scaler = StandardScaler().fit(np.clip(values, low, high))
+        scaled = scaler.transform(np.clip(values, low, high))
+        pca = PCA(n_components=EXPLAINED_VARIANCE, svd_solver="full").fit(scaled)
+    return Preparation(features, log1p, low, high, scaler, pca)
+
+
+def fit_clusters(
+    coordinates: np.ndarray, n_clusters: int, random_state: int = RANDOM_STATE
+) -> KMeans:
+    """Fit KMeans so that the same input gives the same bytes.
+
+    One thread: with several, the order of the sums varies and with it the last bits.
+    """
+    with threadpool_limits(1):
+        return KMeans(n_clusters, n_init=10, random_state=random_state).fit(coordinates)
+
+
+def select_k(users: pd.DataFrame, transforms: dict[str, str], model_version: int) -> pd.DataFrame:
+    """Measure each candidate number of segments and choose one.
+
+    Args:
+        users: As for `fit_preparation`, with as_of; the first `DIAGNOSTIC_USERS` are looked at.
+        transforms: As for `fit_preparation`.
+        model_version: The version that is trained.
+
+    Returns:
+        One row per k, with the columns of `K_SELECTION_TYPES`. stability is the adjusted Rand index
+        between the segments that two disjoint halves of the users give to all of them. No row
+        where there are fewer than `MIN_TRAINING_USERS` users: too few to tell habits apart.
+
+    """
+    if len(users) < MIN_TRAINING_USERS:
+        return empty_k_selection()
+    sample = users.head(DIAGNOSTIC_USERS)
+    coordinates = fit_preparation(sample, transforms).transform(sample)
+    halves = np.random.default_rng(RANDOM_STATE).permutation(len(coordinates)) % 2 == 0
+    rows = []
+    for k in CANDIDATE_K:
+        clusters = fit_clusters(coordinates, k)
+        one, other = (
+            fit_clusters(coordinates[half], k).predict(coordinates) for half in (halves, ~halves)
+        )
+        rows.append(
+            {
+                "k": k,
+                "inertia": clusters.inertia_,
+                "silhouette": silhouette_score(
+                    coordinates[:SILHOUETTE_USERS], clusters.labels_[:SILHOUETTE_USERS]
+                ),
+                "calinski_harabasz": calinski_harabasz_score(coordinates, clusters.labels_),
+                "davies_bouldin": davies_bouldin_score(coordinates, clusters.labels_),
+                "stability": adjusted_rand_score(one, other),
+                "smallest_share": np.bincount(clusters.labels_, minlength=k).min() / len(sample),
+            }
+        )
+    evaluated = pd.DataFrame(rows)
+    return evaluated.assign(
+        model_version=model_version,
+        is_chosen=evaluated["k"] == choose_k(evaluated),
+        user_count=len(users),
+        random_state=RANDOM_STATE,
+        features=_signature(transforms),
+        as_of=users["as_of"].iloc[0],
+        trained_at=pd.Timestamp.now(tz="UTC").tz_localize(None),
+    )[list(K_SELECTION_TYPES)].astype(K_SELECTION_TYPES)
+
+
+def empty_k_selection() -> pd.DataFrame:
+    """Return no row of `select_k`, typed."""
+    return pd.DataFrame(columns=list(K_SELECTION_TYPES)).astype(K_SELECTION_TYPES)
+
+
+def choose_k(evaluated: pd.DataFrame) -> int:
+    """Apply the rule for k to the rows of `evaluate_k`.
+
+    Of the k from `MIN_USEFUL_K` whose smallest segment holds `MIN_SEGMENT_SHARE` of the users and
+    whose stability reaches `MIN_STABILITY`, the best silhouette wins; where none passes, the most
+    stable.
+    """
+    useful = evaluated[evaluated["k"] >= MIN_USEFUL_K]
+    passing = useful[
+        (useful["smallest_share"] >= MIN_SEGMENT_SHARE) & (useful["stability"] >= MIN_STABILITY)
+    ]
+    if passing.empty:
+        return int(useful.loc[useful["stability"].idxmax(), "k"])
+    return int(passing.loc[passing["silhouette"].idxmax(), "k"])
+
+
+def fit_parameters(
+    users: pd.DataFrame, transforms: dict[str, str], n_clusters: int, model_version: int
+) -> pd.DataFrame:
+    """Fit a model on all the users given and write it down.
+
+    Args:
+        users: As for `fit_preparation`.
+        transforms: As for `fit_preparation`.
+        n_clusters: The number of segments.
+        model_version: The version that is trained.
+
+    Returns:
+        One row per number of the model: model_version, parameter, segment, component, feature,
+        value. Segments count from 1, the largest first; components from 1. clip_low, clip_high,
+        mean and scale are by feature; explained_variance by component (a ratio); loading by
+        component and feature; centroid (in standard deviations) and coefficient by segment and
+        feature; intercept by segment; half_distance by pair of segments (half the squared distance
+        between two centroids, the second segment in the column component).
+
+    """
+    preparation = fit_preparation(users, transforms)
+    clusters = fit_clusters(preparation.transform(users), n_clusters)
+    # KMeans numbers its clusters by chance
+    order = np.argsort(-np.bincount(clusters.labels_, minlength=n_clusters), kind="stable")
+    centres = clusters.cluster_centers_[order]
+    loadings, scaler = preparation.pca.components_, preparation.scaler
+    coefficients = centres @ loadings / scaler.scale_
+    # nearest centroid: the largest c.z - |c|^2 / 2, where z projects (x - mean) / scale - pca.mean_
+    intercepts = (
+        -(centres**2).sum(axis=1) / 2
+        - coefficients @ scaler.mean_
+        - centres @ (loadings @ preparation.pca.mean_)
+    )
+    half_distances = ((centres[:, None] - centres[None]) ** 2).sum(axis=2) / 2
+    features = preparation.features
+    by_feature = {
+        "clip_low": preparation.low,
+        "clip_high": preparation.high,
+        "mean": scaler.mean_,
+        "scale": scaler.scale_,
+    }
+    parts = [
+        _long(parameter, values[None, :], feature=features)
+        for parameter, values in by_feature.items()
+    ]
+    parts += [
+        _long(
+            "explained_variance", preparation.pca.explained_variance_ratio_[:, None], "component"
+        ),
+        _long("loading", loadings, "component", features),
+        _long("centroid", preparation.pca.inverse_transform(centres), "segment", features),
+        _long("coefficient", coefficients, "segment", features),
+        _long("intercept", intercepts[:, None], "segment"),
+    ]
+    pairs = _long("half_distance", half_distances, "segment", list(range(1, n_clusters + 1)))
+    parts.append(pairs.assign(component=pairs["feature"], feature=None))
+    return (
+        pd.concat([part.astype(object) for part in parts], ignore_index=True)
+        .assign(model_version=model_version)[list(PARAMETER_TYPES)]
+        .astype(PARAMETER_TYPES)
+    )
+
+
+def empty_parameters() -> pd.DataFrame:
+    """Return no row of `fit_parameters`, typed."""
+    return pd.DataFrame(columns=list(PARAMETER_TYPES)).astype(PARAMETER_TYPES)
+
+
+def match_personas(centroids: pd.DataFrame, signatures: pd.DataFrame) -> pd.DataFrame:
+    """Give each segment the persona whose signature fits its centroid best, one persona each.
+
+    The fit is the cosine between centroid and signature over all features of the model, so that a
+    segment that stands out elsewhere fits less. The assignment is optimal within each version
+    (Kuhn 1955, The Hungarian method for the assignment problem).
+
+    Args:
+        centroids: model_version, segment, feature, value (standard deviations from the mean user).
+        signatures: persona, feature, weight (its sign says the direction).
+
+    Returns:
+        One row per segment: model_version, segment, persona, fit (-1..1). The persona is
+        `to_be_reviewed` where no free one reaches `MIN_SIGNATURE_FIT`.
+
+    """
+    types = {"model_version": "int64", "segment": "int64", "persona": "str", "fit": "float64"}
+    matched = [pd.DataFrame(columns=list(types)).astype(types)]
+    for version, of_version in centroids.groupby("model_version"):
+        centres = of_version.pivot_table(index="segment", columns="feature", values="value")
+        weights = (
+            signatures.pivot_table(index="persona", columns="feature", values="weight")
+            .reindex(columns=centres.columns)
+            .fillna(0.0)
+        )
+        fits = _unit_rows(centres.to_numpy()) @ _unit_rows(weights.to_numpy()).T
+        rows, columns = linear_sum_assignment(-fits)
+        found = pd.Series(UNFIT, index=centres.index)
+        fit = pd.Series(np.nan, index=centres.index)
+        fit.iloc[rows] = fits[rows, columns]
+        found.iloc[rows] = weights.index[columns]
+        found[~(fit >= MIN_SIGNATURE_FIT)] = UNFIT
+        of_segments = pd.DataFrame({"persona": found, "fit": fit}).reset_index()
+        matched.append(of_segments.assign(model_version=version)[list(types)].astype(types))
+    return pd.concat(matched, ignore_index=True)
+
+
+def _signature(transforms: dict[str, str]) -> str:
+    return ",".join(f"{feature}:{transform}" for feature, transform in transforms.items())
+
+
+def _take_logs(users: pd.DataFrame, log1p: np.ndarray) -> np.ndarray:
+    values = users.to_numpy(dtype=float, copy=True)
+    # log(1 + x) and not log1p: SQL has only the first, and labels must agree to the last bit
+    values[:, log1p] = np.log(1 + values[:, log1p])
+    return values
+
+
+def _unit_rows(values: np.ndarray) -> np.ndarray:
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+
+
+def _long(
+    parameter: str, values: np.ndarray, rows: str | None = None, feature: list | None = None
+) -> pd.DataFrame:
+    n_rows, n_columns = values.shape
+    number = np.repeat(np.arange(1, n_rows + 1), n_columns)
+    return pd.DataFrame(
+        {
+            "parameter": parameter,
+            "segment": number if rows == "segment" else None,
+            "component": number if rows == "component" else None,
+            "feature": feature * n_rows if feature else None,
+            "value": values.ravel(),
+        }
+    )
