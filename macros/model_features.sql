@@ -25,3 +25,38 @@
 {% macro max_segments() %}
     {{ return(12) }}
 {% endmacro %}
+
+
+{# What the model takes a feature for, before clipping: the same operations in the same order as
+   the package's fit. `users` and `model` are relations in sight; a shrunk share is drawn to the
+   mean of all users as if two average sessions stood beside the user's own. #}
+{% macro transform_feature(feature) -%}
+    {%- if feature.transform == 'log' -%}
+        ln(users.{{ feature.name }})
+    {%- elif feature.transform == 'log1p' -%}
+        ln(1 + users.{{ feature.name }})
+    {%- elif feature.transform == 'shrunk' -%}
+        (users.{{ feature.name }} * users.session_count + 2 * model.prior_{{ feature.name }})
+        / (users.session_count + 2)
+    {%- else -%}
+        users.{{ feature.name }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# One number of the model, picked from its rows: by parameter, feature and segment. #}
+{% macro model_number(parameter, feature=none, segment=none) -%}
+    max(
+        case
+            when
+                parameters.parameter = '{{ parameter }}'
+                {%- if feature %}
+                and parameters.feature = '{{ feature.name }}'
+                {%- endif %}
+                {%- if segment %}
+                and parameters.segment = {{ segment }}
+                {%- endif %}
+                then parameters.value
+        end
+    )
+{%- endmacro %}

@@ -87,8 +87,15 @@
         left join {{ ledger }} as ledger on parse_filename(listed.path) = ledger.source_file
         order by listed.path
     {% endset %}
+    {% set listed = run_query(query).rows %}
+    {% if not listed and not run_query('select 1 from ' ~ ledger ~ ' limit 1').rows %}
+        {% do exceptions.raise_compiler_error(
+            "no event files at " ~ env_var('AMAZING_EVENTS', 'data/events/*.csv.gz')
+            ~ " (AMAZING_EVENTS): expected a folder or a glob of .csv or .csv.gz files"
+        ) %}
+    {% endif %}
     {% set files = [] %}
-    {% for file in run_query(query).rows %}
+    {% for file in listed %}
         {% if file.loaded_size_bytes is none or should_full_refresh() %}
             {% set line_count = run_query(
                 'select check_event_file(' ~ dbt.string_literal(file.path) ~ ')'

@@ -5,13 +5,12 @@ sessions as (
 ),
 
 int_as_of as (
-    select
-        {% if var('as_of') is none %}
-            max(sessions.ended_at) as as_of
-        {% else %}
-            cast('{{ var("as_of") }}' as timestamp) as as_of
-        {% endif %}
-    from sessions
+    {% if var('as_of') is none %}
+        select max(sessions.ended_at) as as_of
+        from sessions
+    {% else %}
+        select cast('{{ var("as_of") }}' as timestamp) as as_of
+    {% endif %}
 )
 
 select * from int_as_of

@@ -6,22 +6,27 @@ events as (
     select * from {{ ref('stg_events') }}
 ),
 
-new_pairs as (
-    select
-        events.product_id,
-        events.category_code,
-        max(events.loaded_at) as loaded_at
+new_events as (
+    select events.*
     from events
-    where
-        events.category_code is not null
-        {% if is_incremental() %}
-            -- by load, not by time: a late file brings old events
-            and events.loaded_at > (
+    {% if is_incremental() %}
+        -- by load, not by time: a late file brings old events
+        where
+            events.loaded_at > (
                 select coalesce(max(seen.loaded_at), timestamp '1970-01-01 00:00:00')
                 from {{ this }} as seen
             )
-        {% endif %}
-    group by events.product_id, events.category_code
+    {% endif %}
+),
+
+new_pairs as (
+    select
+        new_events.product_id,
+        new_events.category_code,
+        max(new_events.loaded_at) as loaded_at
+    from new_events
+    where new_events.category_code is not null
+    group by new_events.product_id, new_events.category_code
 ),
 
 int_product_categories as (

@@ -69,8 +69,10 @@ totals as (
     select
         sessions.user_key,
         count(*) as session_count,
-        cast(sum(case when sessions.event_count = 1 then 1 else 0 end) as bigint) as bounce_session_count,
-        cast(sum(case when sessions.cart_count > 0 then 1 else 0 end) as bigint) as cart_session_count,
+        cast(sum(case when sessions.event_count = 1 then 1 else 0 end) as bigint)
+            as bounce_session_count,
+        cast(sum(case when sessions.cart_count > 0 then 1 else 0 end) as bigint)
+            as cart_session_count,
         cast(
             sum(case when sessions.cart_count > 0 and sessions.purchase_count = 0 then 1 else 0 end)
             as bigint
@@ -84,6 +86,8 @@ totals as (
         cast(sum(sessions.purchase_count) as bigint) as purchase_count,
         cast(sum(sessions.viewed_product_count) as bigint) as viewed_product_count,
         cast(sum(sessions.brand_count) as bigint) as brand_count,
+        cast(sum(sessions.category_count) as bigint) as category_count,
+        cast(sum(sessions.category_spread) as decimal(18, 6)) as category_spread_sum,
         cast(sum(sessions.priced_event_count) as bigint) as priced_event_count,
         cast(sum(sessions.night_event_count) as bigint) as night_event_count,
         cast(sum(sessions.weekend_event_count) as bigint) as weekend_event_count,
@@ -105,8 +109,11 @@ totals as (
         cast(sum(case when sessions.duration_seconds <= 86400 then 1 else 0 end) as bigint)
             as timed_session_count,
         cast(
-            sum(case when sessions.duration_seconds <= 86400 then sessions.duration_seconds else 0 end)
-            as bigint
+            sum(
+                case
+                    when sessions.duration_seconds <= 86400 then sessions.duration_seconds else 0
+                end
+            ) as bigint
         ) as timed_seconds,
         cast(sum(sessions.revenue_amount) as decimal(18, 2)) as revenue_amount,
         cast(sum(sessions.log_price_sum) as decimal(18, 6)) as log_price_sum,

@@ -13,6 +13,7 @@ segmentation_sample as (
             users.{{ feature.name }},
         {% endfor %}
         users.user_key,
+        users.session_count,
         users.as_of
     from users
     where users.is_eligible

@@ -1,13 +1,20 @@
+"""Fit the model whose number of segments was chosen and write it down."""
+
+from typing import Any
+
+import pandas as pd
+
 from amazing_segments import segmentation
 
 
-def model(dbt, session):
+def model(dbt: Any, session: Any) -> pd.DataFrame:
+    """Return the numbers of a version that was chosen and not fitted yet, or none."""
     dbt.config(materialized="incremental", incremental_strategy="append", full_refresh=False)
     chosen = dbt.ref("segmentation_k_selection").filter("is_chosen").df()
     sample = dbt.ref("segmentation_sample")
     transforms = segmentation.model_transforms(dbt.ref("feature_catalogue").df())
     if dbt.is_incremental:
-        fitted = session.sql(f"select distinct model_version from {dbt.this}").df()
+        fitted = session.table(str(dbt.this)).df()
         chosen = chosen[~chosen["model_version"].isin(fitted["model_version"])]
     if chosen.empty:
         return segmentation.empty_parameters()

@@ -1,7 +1,14 @@
+"""Give the segments of every model version their personas."""
+
+from typing import Any
+
+import pandas as pd
+
 from amazing_segments import segmentation
 
 
-def model(dbt, session):
+def model(dbt: Any, _session: Any) -> pd.DataFrame:
+    """Return one row per model version and segment."""
     dbt.config(materialized="table")
     return segmentation.match_personas(
         dbt.ref("segmentation_centroids").df(), dbt.ref("persona_signatures").df()

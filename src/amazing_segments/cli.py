@@ -1,6 +1,7 @@
 """The console script `amazing-segments`."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ def _add_sample_events(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--remove-from-cart", action="store_true", help="include remove_from_cart events"
     )
-    parser.add_argument("--force", action="store_true", help="overwrite event files in --out")
+    parser.add_argument("--force", action="store_true", help="replace an earlier sample in --out")
     parser.set_defaults(run=_sample_events)
 
 
@@ -66,7 +67,8 @@ def _sample_events(arguments: argparse.Namespace) -> int:
             force=arguments.force,
         )
     except FileExistsError as error:
-        print(f"error: {error}; use --force to overwrite", file=sys.stderr)
+        hint = "" if arguments.force else "; --force replaces an earlier sample"
+        print(f"error: {error}{hint}", file=sys.stderr)
         return 2
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -81,12 +83,38 @@ def _sample_events(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _add_show(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("show", help="print the segments of the DuckDB warehouse")
+    parser.add_argument(
+        "--warehouse",
+        default=os.environ.get("AMAZING_WAREHOUSE", "data/amazing.duckdb"),
+        help="the DuckDB file (AMAZING_WAREHOUSE, or data/amazing.duckdb)",
+    )
+    parser.set_defaults(run=_show)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    import duckdb
+
+    from amazing_segments.show import segments_table
+
+    try:
+        table = segments_table(arguments.warehouse)
+    except duckdb.Error as error:
+        print(f"error: {arguments.warehouse}: {error}", file=sys.stderr)
+        return 2
+    print(f"\n{table}\n")
+    print(f"Warehouse  {arguments.warehouse} (public tables in schema marts)")
+    print("Docs       make docs writes target/static_index.html")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="amazing-segments", description="Customer segmentation by habits, in the warehouse."
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    for add_command in (_add_sample_events,):
+    for add_command in (_add_sample_events, _add_show):
         add_command(commands)
     return parser
 

@@ -1,6 +1,7 @@
 """Event files as they arrive: which there are, and whether a file is one at all."""
 
 import gzip
+import itertools
 import zlib
 from pathlib import Path
 
@@ -43,10 +44,9 @@ def list_event_files(pattern: str = DEFAULT_EVENTS) -> list[str]:
         found = [path]
     else:
         # Path.glob wants a relative pattern, and an absolute one only below its own root
-        found = [file for file in Path(path.anchor).glob(str(path.relative_to(path.anchor)))]
-    files = sorted(file for file in found if file.is_file())
-    files.sort(key=lambda file: file.name)
-    for one, other in zip(files, files[1:], strict=False):
+        found = list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    files = sorted((file for file in found if file.is_file()), key=lambda file: file.name)
+    for one, other in itertools.pairwise(files):
         if one.name == other.name:
             raise EventFileError(f"{other} bears the same name as {one}: names must differ")
     return [str(file) for file in files]

@@ -12,6 +12,7 @@ quantiles turns it into a count. So archetypes may differ while the total keeps 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,9 @@ VIEW, CART, REMOVE, PURCHASE = range(4)
 EVENT_TYPES = ("view", "cart", "remove_from_cart", "purchase")
 BROWSE, CART_ONLY, BUY = range(3)  # what a session is for
 
-# Published quantiles of October 2019 as (probability, value): session and user sizes, seconds
-# between two events, prices. Between two points the logarithm is interpolated.
+# Quantiles as (probability, value): session and user sizes, seconds between two events, prices.
+# Between two points the logarithm is interpolated. The points lie near the published ones of
+# October 2019, moved so that the sample, after rounding and the archetypes' effects, has those.
 SESSIONS_PER_USER = ((0.4882, 1), (0.70, 2), (0.80, 3), (0.9187, 7), (0.958, 10), (0.9915, 22),
                      (0.99915, 50), (1, 160))  # fmt: skip
 EVENTS_PER_SESSION = ((0.40, 1), (0.59, 2), (0.695, 3), (0.795, 5), (0.916, 11), (0.958, 16),
@@ -49,7 +51,8 @@ PHONES, PHONES_MOVED_TO = "electronics.smartphone", "construction.tools.light"
 # Campaigns as (first day, days, lift of visits); they come back every year. Black Friday is
 # reckoned from the calendar. A purchase is as much more likely again on these days.
 CAMPAIGNS = (("01-01", 2, 1.15), ("02-12", 3, 1.2), ("02-21", 3, 1.35), ("03-05", 4, 1.4),
-             ("04-10", 3, 1.15), ("11-11", 5, 1.3), ("11-16", 2, 2.3), ("12-20", 12, 1.2))  # fmt: skip
+             ("04-10", 3, 1.15), ("11-11", 5, 1.3), ("11-16", 2, 2.3),
+             ("12-20", 12, 1.2))  # fmt: skip
 BLACK_FRIDAY_DAYS, BLACK_FRIDAY_LIFT = 4, 1.6
 QUIET_MONTH = 0.3  # share of their visits that campaign buyers keep in a month with no campaign
 
@@ -84,18 +87,18 @@ class Archetype:
 
 # One line an archetype, the columns as in `Archetype`; "-" is an empty text.
 ARCHETYPE_TABLE = """
-loyal_high_spender     .038 1.00 .10 .330 .10 .04 .03 .10  .90 .38 .45 .08 premium  10 bargain_hunter
-one_off_buyer          .033 -.45 .30 .000 .02 .04 .03 .04  .10 .45 .90 .04 -         1 -
-bargain_hunter         .085  .30 .40 .045 .05 .04 .04 .10 -2.2 .08 .55 .08 cheap   1.7 loyal_high_spender
-window_shopper         .210 -.05 .05 .000 .01 .04 .03 .02  .20 .08 .68 .48 -         1 cart_abandoner
-cart_abandoner         .115  .05 .05 .004 .88 .03 .03 .04  .75 .50 .80 .03 -       1.2 window_shopper
-smartphone_enthusiast  .227  .08 .05 .010 .03 .03 .03 .03  .25 .35 .97 .02 phones  1.4 loyal_high_spender
-campaign_buyer         .060  .00 .00 .060 .08 .03 .01 .98 -.10 .35 .75 .05 large     9 bargain_hunter
-lapsed_customer        .038  .70 .00 .360 .08 .04 .03 .04  .00 .34 .75 .05 -         1 -
-night_browser          .105 -.05 .00 .004 .03 .98 .03 .02  .00 .28 .75 .05 computers 1.4 window_shopper
-weekend_family_shopper .085  .05 .05 .008 .03 .03 .98 .03 -.10 .28 .85 .06 family    2 bargain_hunter
-robot                  .000  .00 .00 .000 .00 .00 .00 .00  .00 .05 .00 1.0 -       inf -
-"""
+loyal_high_spender     .038    1  .1  .33  .1 .04 .03  .1   .9 .38 .45 .08 premium     7 bargain_hunter
+one_off_buyer          .033 -.45  .3    0 .02 .04 .03 .04   .1 .45  .9 .04 -           1 -
+bargain_hunter         .085   .3  .4 .045 .05 .04 .04  .1 -2.2 .08 .55 .08 cheap     1.7 loyal_high_spender
+window_shopper          .21 -.05 .05    0 .01 .04 .03 .02   .2 .08 .68 .48 -           1 cart_abandoner
+cart_abandoner         .115  .05 .05 .004 .88 .03 .03 .04  .75  .5  .8 .03 -         1.2 window_shopper
+smartphone_enthusiast  .227  .08 .05  .01 .03 .03 .03 .03  .25 .35 .97 .02 phones    1.4 loyal_high_spender
+campaign_buyer          .06    0   0  .06 .08 .03 .01 .98  -.1 .35 .75 .05 large       6 bargain_hunter
+lapsed_customer        .038   .7   0  .36 .08 .04 .03 .04    0 .34 .75 .05 -           1 -
+night_browser          .105 -.05   0 .004 .03 .98 .03 .02    0 .28 .75 .05 computers 1.4 window_shopper
+weekend_family_shopper .085  .05 .05 .008 .03 .03 .98 .03  -.1 .28 .85 .06 family      2 bargain_hunter
+robot                     0    0   0    0   0   0   0   0    0 .05   0   1 -         inf -
+"""  # noqa: E501
 
 
 def _archetype(line: str) -> Archetype:
@@ -109,7 +112,7 @@ NAMES = [a.name for a in (*ARCHETYPES, ROBOT)]
 ROBOT_CODE = len(ARCHETYPES)
 CHEAPER_BOUGHT = 0.35  # what is bought is cheaper than what is looked at, standard deviations
 COMEBACK_SHARE = 0.0024  # of the sessions: the id comes back days later
-DRIFT_SHARE = 0.06  # of the customers that may drift and stay long enough
+DRIFT_SHARE = 0.04  # of the customers that may drift and stay long enough
 
 # category_code, share of events in thousandths, median price, number of category ids. The largest
 # shares are the published ones; the others fill the total to what is left.
@@ -281,7 +284,9 @@ def _probability(name: str, archetype: np.ndarray, noise: np.ndarray, part: str)
     `part` says over what the archetypes are counted: "users" or "sessions". `noise` has variance 1.
     """
     shift = _column(name)
-    weight = np.array([a.share * (np.exp(a.activity) if part == "sessions" else 1) for a in ARCHETYPES])
+    weight = np.array(
+        [a.share * (np.exp(a.activity) if part == "sessions" else 1) for a in ARCHETYPES]
+    )
     grid = np.linspace(-8, 8, 1601)
     rank = (ndtr(grid[:, None] - shift[:-1]) * (weight / weight.sum())).sum(1)
     return np.interp(shift[archetype] + noise, grid, rank)
@@ -320,7 +325,9 @@ def _taste(kind: str, code: str, price: float) -> float:
     return strength.get(kind, 6) if wanted else 1
 
 
-def _brands(rng: np.random.Generator, code: list[str], category: np.ndarray, weight: np.ndarray):  # noqa: ANN202
+def _brands(
+    rng: np.random.Generator, code: list[str], category: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
     """Brand of each product; the largest deficit is served first so that shares of events hold."""
     parts = ["al", "be", "co", "du", "el", "fi", "go", "ha", "in", "jo", "ka", "lu", "mo", "ni"]
     names = sorted({a + b + c for a in parts for b in parts for c in [*parts, ""]})
@@ -434,7 +441,7 @@ def _catalogue(rng: np.random.Generator, n_products: int) -> _Catalogue:
 
 
 def _labels(c: _Catalogue, rng: np.random.Generator, moved: bool) -> pa.Array:
-    """The middle of a line for each product, then on sale, then second labels.
+    """Return the middle of a line for each product, then on sale, then second labels.
 
     A sale lowers the price of two products in five. The second label of a product is without a
     code, or with that of another category.
@@ -467,9 +474,9 @@ def _labels(c: _Catalogue, rng: np.random.Generator, moved: bool) -> pa.Array:
 def _population(
     rng: np.random.Generator, n: int, months: list[date]
 ) -> tuple[_Users, list[np.ndarray]]:
-    """Customers, and the numbers of sessions of each in each month."""
+    """Draw customers, and the number of sessions of each in each month."""
     span = len(months) - 1
-    lengths = np.array([(b - a).days for a, b in zip(months, months[1:], strict=False)])
+    lengths = np.array([(b - a).days for a, b in pairwise(months)])
     offsets = np.append(0, np.cumsum(lengths))
     robots = 1 + n // 200_000
     share = np.array([a.share for a in ARCHETYPES])
@@ -480,14 +487,14 @@ def _population(
     arrivals = np.append(1, np.full(span - 1, 0.73))
     joined = np.searchsorted(np.cumsum(arrivals) / arrivals.sum(), rng.random(n)).astype(np.int8)
     campaign = np.array([any(campaign_lift(a + timedelta(d)) > 1 for d in range((b - a).days))
-                         for a, b in zip(months, months[1:], strict=False)])  # fmt: skip
+                         for a, b in pairwise(months)])  # fmt: skip
     waits = (
         (archetype == kind["campaign_buyer"]) & ~campaign[joined] & (rng.random(n) > QUIET_MONTH)
     )
     if campaign.any():
         joined[waits] = rng.choice(np.flatnonzero(campaign), waits.sum())
     lapsed = archetype == kind["lapsed_customer"]
-    early = max(1, round(span * 0.42))
+    early = max(1, round(span * 0.57))
     joined[lapsed] = rng.integers(0, early, lapsed.sum())
 
     z = rng.standard_normal((7, n), dtype=np.float32)
@@ -503,9 +510,11 @@ def _population(
     for month in range(span):
         now = np.where(month < changed, previous, archetype)
         noise = np.sqrt(0.75) * z[0] + np.sqrt(0.25) * rng.standard_normal(n, dtype=np.float32)
-        visits = np.ceil(_quantile(SESSIONS_PER_USER, _probability("activity", now, noise, "users")) - 1e-6)
+        visits = np.ceil(
+            _quantile(SESSIONS_PER_USER, _probability("activity", now, noise, "users")) - 1e-6
+        )
         counts.append(visits.astype(np.int16))
-    first = np.choose(joined, counts) if span <= 30 else np.array(counts)[joined, np.arange(n)]
+    first = np.choose(joined, counts)
     room = lengths[joined] * 0.85
     join_day = rng.random(n) ** 1.5 * room / np.sqrt(first)
     join_day[np.isin(archetype, [kind["campaign_buyer"], kind["weekend_family_shopper"]])] = 0
@@ -639,21 +648,23 @@ def _month_sessions(
     luck = uniform()
     aim = np.where(luck < p_buy, BUY, np.where(luck < p_buy + p_cart, CART_ONLY, BROWSE))
     once = (u.archetype[user] == NAMES.index("one_off_buyer")) & (u.joined[user] == number)
-    ends = (
-        np.cumsum(counts)[user] - 1
-    )  # the last drawn of a customer's sessions; times are shuffled
-    aim[once & (ends == np.arange(n))] = BUY
+    drawn_last = np.cumsum(counts)[user] - 1  # times are random, so any session may be the one
+    aim[once & (drawn_last == np.arange(n))] = BUY
 
     logging = np.array([d >= CART_LOGGING_STARTS for d in days])[day]
-    p_log = np.where(aim == BUY, np.where(logging, LOGGED_AFTER[BUY], LOGGED_BEFORE[BUY]),
-                     np.where(logging, LOGGED_AFTER[CART_ONLY], LOGGED_BEFORE[CART_ONLY]))  # fmt: skip
+    buys = aim == BUY
+    before = np.where(buys, LOGGED_BEFORE[BUY], LOGGED_BEFORE[CART_ONLY])
+    after = np.where(buys, LOGGED_AFTER[BUY], LOGGED_AFTER[CART_ONLY])
+    p_log = np.where(logging, after, before)
     logged = uniform() < p_log
     aim[~logged & (aim == CART_ONLY)] = BROWSE
     more = np.where(
         aim == BUY, np.minimum(rng.geometric(0.92, n), 6), np.minimum(rng.geometric(0.72, n), 30)
     )
     carts = np.where((aim > BROWSE) & logged, more, 0).astype(np.int16)
-    orders = np.where(aim > BROWSE, np.minimum(rng.geometric(np.where(aim == BUY, 0.86, 0.58)), 8), 0)
+    orders = np.where(
+        aim > BROWSE, np.minimum(rng.geometric(np.where(aim == BUY, 0.86, 0.58)), 8), 0
+    )
 
     noise = np.sqrt(0.12) * u.z[1, user] + np.sqrt(0.88) * normal()
     rank = _probability("depth", kind, noise, "sessions")
@@ -879,7 +890,8 @@ def write_sample_events(
         seed: a number of 0 or more.
         out: directory, made if missing.
         remove_from_cart: some carts are emptied again, as in the publisher's other data sets.
-        force: overwrite event files in `out`; those of other months are removed.
+        force: replace an earlier sample in `out`, all its months; other event files are never
+            deleted.
 
     Returns:
         The files, the truth file and the number of rows. The truth has one row a user: `user_id`
@@ -888,7 +900,7 @@ def write_sample_events(
 
     Raises:
         ValueError: a number out of range, or `start` is not the first of a month.
-        FileExistsError: `out` holds event files and `force` is not set.
+        FileExistsError: `out` holds event files and `force` is not set, or they are no sample.
 
     """
     if not 1 <= users <= 150_000_000:
@@ -900,10 +912,13 @@ def write_sample_events(
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, not {seed}")
     out = Path(out)
-    old = sorted([*out.glob("*.csv.gz"), *out.glob("truth.parquet")])
+    truth = out / "truth.parquet"
+    old = sorted(out.glob("*.csv*"))
     if old and not force:
         raise FileExistsError(f"{out} already holds event files, such as {old[0].name}")
-    for path in old:
+    if old and not truth.exists():  # never delete real data
+        raise FileExistsError(f"{out} holds event files but no truth.parquet: not a sample")
+    for path in out.glob("????-???.csv.gz"):
         path.unlink()
     out.mkdir(parents=True, exist_ok=True)
 
@@ -911,7 +926,6 @@ def write_sample_events(
     catalogue = _catalogue(rng, int(np.clip(users / months**0.5 / 8, 20_000, 250_000)))
     window = _months(start, months)
     population, counts = _population(rng, users, window)
-    truth = out / "truth.parquet"
     _write_truth(population, window, truth)
 
     clock = pa.array([f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d} UTC,{t},"

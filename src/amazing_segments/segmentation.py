@@ -24,6 +24,8 @@ from threadpoolctl import threadpool_limits
 
 RANDOM_STATE = 0
 CLIP_QUANTILE = 0.005
+# A share of few sessions says little: it counts as if this many average sessions stood beside it.
+PRIOR_SESSIONS = 2
 EXPLAINED_VARIANCE = 0.9
 CANDIDATE_K = range(2, 13)
 MAX_SEGMENTS = max(CANDIDATE_K)
@@ -102,30 +104,37 @@ def version_to_train(
     return None
 
 
+TRANSFORMS = ("identity", "log", "log1p", "shrunk")
+
+
 @dataclass(frozen=True)
 class Preparation:
     """What turns features into the space where distances are measured.
 
     Attributes:
-        features: Names, in the order of the columns.
-        log1p: Which features are taken as log(1 + x), shape (n_features,).
-        low: Lower clipping bounds after the log, shape (n_features,).
-        high: Upper clipping bounds after the log, shape (n_features,).
+        transforms: identity, log, log1p or shrunk for each feature, in the order of the columns.
+        prior: The mean share to which a shrunk feature is drawn, NaN for others, (n_features,).
+        low: Lower clipping bounds after the transform, shape (n_features,).
+        high: Upper clipping bounds after the transform, shape (n_features,).
         scaler: Fitted on the transformed features.
         pca: Fitted on the scaled features.
-
     """
 
-    features: list[str]
-    log1p: np.ndarray
+    transforms: dict[str, str]
+    prior: np.ndarray
     low: np.ndarray
     high: np.ndarray
     scaler: StandardScaler
     pca: PCA
 
+    @property
+    def features(self) -> list[str]:
+        """The names of the features."""
+        return list(self.transforms)
+
     def transform(self, users: pd.DataFrame) -> np.ndarray:
         """Return the users' coordinates, shape (n_users, n_components)."""
-        values = np.clip(_take_logs(users[self.features], self.log1p), self.low, self.high)
+        values = np.clip(_transform(users, self.transforms, self.prior), self.low, self.high)
         return self.pca.transform(self.scaler.transform(values))
 
 
@@ -133,32 +142,37 @@ def fit_preparation(users: pd.DataFrame, transforms: dict[str, str]) -> Preparat
     """Fit transforms, scaler and PCA.
 
     Args:
-        users: One row per user, sorted by key; a column per feature, no missing values.
-        transforms: `log1p` or `identity` for each feature of the model.
+        users: One row per user, sorted by key; session_count and a column per feature, no missing
+            values.
+        transforms: One of `TRANSFORMS` for each feature of the model.
 
     Raises:
         ValueError: An unknown transform, or a value that is missing or infinite.
-
     """
-    unknown = set(transforms.values()) - {"log1p", "identity"}
+    unknown = set(transforms.values()) - set(TRANSFORMS)
     if unknown:
-        raise ValueError(f"unknown transforms {sorted(unknown)}: expected log1p or identity")
-    features = list(transforms)
-    finite = np.isfinite(users[features].to_numpy(dtype=float)).all(axis=0)
+        raise ValueError(f"unknown transforms {sorted(unknown)}: expected {', '.join(TRANSFORMS)}")
+    finite = np.isfinite(users[list(transforms)].to_numpy(dtype=float)).all(axis=0)
     if not finite.all():
-        wrong = [
-            feature for feature, is_finite in zip(features, finite, strict=True) if not is_finite
-        ]
+        wrong = [name for name, is_finite in zip(transforms, finite, strict=True) if not is_finite]
         raise ValueError(f"features with missing or infinite values: {wrong}")
-    log1p = np.array([transforms[feature] == "log1p" for feature in features])
-    values = _take_logs(users[features], log1p)
+    sessions = users["session_count"].to_numpy(dtype=float)
+    prior = np.array(
+        [
+            np.average(users[feature].to_numpy(dtype=float), weights=sessions)
+            if transform == "shrunk"
+            else np.nan
+            for feature, transform in transforms.items()
+        ]
+    )
+    values = _transform(users, transforms, prior)
     # frozen bounds: a later outlier can move no boundary between segments
     low, high = np.quantile(values, [CLIP_QUANTILE, 1 - CLIP_QUANTILE], axis=0)
     with threadpool_limits(1):
         scaler = StandardScaler().fit(np.clip(values, low, high))
         scaled = scaler.transform(np.clip(values, low, high))
         pca = PCA(n_components=EXPLAINED_VARIANCE, svd_solver="full").fit(scaled)
-    return Preparation(features, log1p, low, high, scaler, pca)
+    return Preparation(transforms, prior, low, high, scaler, pca)
 
 
 def fit_clusters(
@@ -255,13 +269,12 @@ def fit_parameters(
         model_version: The version that is trained.
 
     Returns:
-        One row per number of the model: model_version, parameter, segment, component, feature,
-        value. Segments count from 1, the largest first; components from 1. clip_low, clip_high,
-        mean and scale are by feature; explained_variance by component (a ratio); loading by
-        component and feature; centroid (in standard deviations) and coefficient by segment and
-        feature; intercept by segment; half_distance by pair of segments (half the squared distance
-        between two centroids, the second segment in the column component).
-
+        One row per number of the model, with the columns of `PARAMETER_TYPES`. Segments count from
+        1, the largest first; components from 1. By feature: prior, clip_low, clip_high, mean and
+        scale. By component: explained_variance (a ratio); with the feature: loading. By segment and
+        feature: centroid (in standard deviations) and coefficient; by segment: intercept. By pair
+        of segments: half_distance, half the squared distance between the two centroids, the second
+        segment in the column component.
     """
     preparation = fit_preparation(users, transforms)
     clusters = fit_clusters(preparation.transform(users), n_clusters)
@@ -279,6 +292,7 @@ def fit_parameters(
     half_distances = ((centres[:, None] - centres[None]) ** 2).sum(axis=2) / 2
     features = preparation.features
     by_feature = {
+        "prior": preparation.prior,
         "clip_low": preparation.low,
         "clip_high": preparation.high,
         "mean": scaler.mean_,
@@ -352,11 +366,20 @@ def _signature(transforms: dict[str, str]) -> str:
     return ",".join(f"{feature}:{transform}" for feature, transform in transforms.items())
 
 
-def _take_logs(users: pd.DataFrame, log1p: np.ndarray) -> np.ndarray:
-    values = users.to_numpy(dtype=float, copy=True)
-    # log(1 + x) and not log1p: SQL has only the first, and labels must agree to the last bit
-    values[:, log1p] = np.log(1 + values[:, log1p])
-    return values
+def _transform(users: pd.DataFrame, transforms: dict[str, str], prior: np.ndarray) -> np.ndarray:
+    # the same operations in the same order as the macro transform_feature: labels must agree
+    sessions = users["session_count"].to_numpy(dtype=float)
+    columns = []
+    for (feature, transform), mean in zip(transforms.items(), prior, strict=True):
+        values = users[feature].to_numpy(dtype=float)
+        if transform == "log":
+            values = np.log(values)
+        elif transform == "log1p":
+            values = np.log(1 + values)
+        elif transform == "shrunk":
+            values = (values * sessions + PRIOR_SESSIONS * mean) / (sessions + PRIOR_SESSIONS)
+        columns.append(values)
+    return np.column_stack(columns)
 
 
 def _unit_rows(values: np.ndarray) -> np.ndarray:

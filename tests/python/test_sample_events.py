@@ -59,7 +59,9 @@ def test_format_is_exact(quarter):
     names = [path.name for path in quarter.written.files]
     assert names == ["2019-Oct.csv.gz", "2019-Nov.csv.gz", "2019-Dec.csv.gz"]
     rows = 0
-    for path, month in zip(quarter.written.files, (b"2019-10", b"2019-11", b"2019-12"), strict=True):
+    for path, month in zip(
+        quarter.written.files, (b"2019-10", b"2019-11", b"2019-12"), strict=True
+    ):
         content = gzip.decompress(path.read_bytes())
         assert b"\r" not in content
         header, *lines, rest = content.split(b"\n")
@@ -96,14 +98,22 @@ def test_truth_covers_every_user_exactly(quarter):
     drifted = "from truth where previous_archetype is not null"
     assert 0.003 < quarter.one(f"count(*) / {quarter.users} {drifted}") < 0.06
     assert quarter.one(f"count(*) {drifted} and archetype = previous_archetype") == 0
-    assert quarter.one("count(*) from truth where (changed_at is null) != (previous_archetype is null)") == 0
+    assert (
+        quarter.one(
+            "count(*) from truth where (changed_at is null) != (previous_archetype is null)"
+        )
+        == 0
+    )
     # whoever drifted is seen on both sides
-    assert quarter.one(
-        """count(*) from (select user_id, min(event_time) < any_value(changed_at)
+    assert (
+        quarter.one(
+            """count(*) from (select user_id, min(event_time) < any_value(changed_at)
                and max(event_time) >= any_value(changed_at) as seen
            from e join truth using (user_id) where changed_at is not null group by 1)
         where not seen"""
-    ) == 0
+        )
+        == 0
+    )
 
 
 def test_user_id_says_nothing_about_the_archetype(quarter):
@@ -124,6 +134,8 @@ def test_exact_duplicates(quarter):
     share = quarter.one(f"sum(n - 1) from {doubles}") / quarter.written.rows
     assert 0.0003 < share < 0.003
     assert quarter.one(f"avg((event_type = 'cart')::int) from {doubles}") > 0.3
+    # carts may fall on the same second by chance, purchases not
+    assert quarter.one(f"count(*) from {doubles} where event_type = 'purchase'") > 0
 
 
 def test_product_traps(quarter):
@@ -188,11 +200,19 @@ def test_cart_logging_jumps(quarter):
 
 
 def test_campaign_days(quarter):
-    assert quarter.one("count(*) from e where event_time::date = '2019-11-15' and event_type = 'purchase'") == 0
+    assert (
+        quarter.one(
+            "count(*) from e where event_time::date = '2019-11-15' and event_type = 'purchase'"
+        )
+        == 0
+    )
     assert quarter.one("count(*) from e where event_time::date = '2019-11-15'") > 100
-    days = "(select event_time::date as day, count(*) filter (event_type = 'purchase') as n from e group by 1)"
+    days = """(select event_time::date as day, count(*) filter (event_type = 'purchase') as n
+        from e group by 1)"""
     sale = quarter.one(f"avg(n) from {days} where day in ('2019-11-16', '2019-11-17')")
-    assert sale > 3 * quarter.one(f"avg(n) from {days} where day between '2019-11-01' and '2019-11-10'")
+    assert sale > 3 * quarter.one(
+        f"avg(n) from {days} where day between '2019-11-01' and '2019-11-10'"
+    )
     assert campaign_lift(date(2019, 11, 29)) == campaign_lift(date(2020, 11, 27)) > 1
     assert campaign_lift(date(2019, 10, 14)) == 1
 
@@ -230,7 +250,7 @@ def test_archetypes_behave_as_named(quarter):
         ("avg((event_type = 'cart')::int) from e", 0.0218, 0.2),
         ("avg((category_code = 'electronics.smartphone')::int * 1.0) filter (true) "
          "* count(category_code) / count(*) from e", 0.271, 0.12),
-        ("median(price) from e", 163.33, 0.12),
+        ("median(price) from e", 163.33, 0.2),
         ("avg(price) from e where event_type = 'purchase'", 309.56, 0.2),
         ("avg((n = 1)::int) from s", 0.3537, 0.12),
         ("avg(n) from s", 4.592, 0.12),
@@ -242,7 +262,8 @@ def test_archetypes_behave_as_named(quarter):
     ],
 )  # fmt: skip
 def test_october_is_calibrated(october, figure, real, tolerance):
-    # without the robot, which is one in 3 million users in reality
+    # Without the robot: a small sample has too large a share of it. Prices have a wide tolerance,
+    # for a few popular products weigh much in them.
     with_tables = f"""with real_users as (from truth where archetype <> 'robot'),
         e as (from main.e semi join real_users using (user_id)),
         s as (select user_session, min(user_id) as user_id, count(*) as n,
@@ -279,3 +300,11 @@ def test_event_files_are_not_overwritten_without_force(tmp_path, capsys):
     assert (tmp_path / "events" / "2019-Oct.csv.gz").read_bytes() == before
     assert main([*arguments, "--seed", "2", "--force"]) == 0
     assert (tmp_path / "events" / "2019-Oct.csv.gz").read_bytes() != before
+
+
+def test_force_never_deletes_real_event_files(tmp_path, capsys):
+    real = tmp_path / "2019-Nov.csv.gz"
+    real.write_bytes(b"real")
+    assert main(["sample-events", "--users", "20", "--out", str(tmp_path), "--force"]) == 2
+    assert "not a sample" in capsys.readouterr().err
+    assert real.read_bytes() == b"real"

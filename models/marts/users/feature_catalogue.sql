@@ -8,8 +8,7 @@ feature_catalogue as (
             '{{ feature.family }}' as family,
             '{{ feature.unit }}' as unit,
             cast({{ feature.minimum }} as double precision) as minimum,
-            cast({{ feature.maximum if feature.maximum is defined else 'null' }} as double precision)
-                as maximum,
+            cast({{ feature.maximum | default('null') }} as double precision) as maximum,
             '{{ feature.transform }}' as transform,
             {{ feature.in_model }} as is_in_model,
             {{ dbt.string_literal(dbt.escape_single_quotes(feature.label_en)) }} as label_en,

@@ -16,8 +16,10 @@ persona_names as (
 ),
 
 current_model as (
-    select models.model_version
-    from {{ ref('segmentation_models') }} as models
+    select parameters.*
+    from {{ ref('segmentation_parameters') }} as parameters
+    inner join {{ ref('segmentation_models') }} as models
+        on parameters.model_version = models.model_version
     where models.is_current
 ),
 
@@ -26,23 +28,19 @@ current_model as (
 model as (
     select
         {% for feature in features %}
-            max(case when parameters.parameter = 'clip_low' and parameters.feature = '{{ feature.name }}'
-                then parameters.value end) as low_{{ feature.name }},
-            max(case when parameters.parameter = 'clip_high' and parameters.feature = '{{ feature.name }}'
-                then parameters.value end) as high_{{ feature.name }},
+            {{ model_number('prior', feature) }} as prior_{{ feature.name }},
+            {{ model_number('clip_low', feature) }} as low_{{ feature.name }},
+            {{ model_number('clip_high', feature) }} as high_{{ feature.name }},
             {% for segment in segments %}
-                max(case when parameters.parameter = 'coefficient' and parameters.segment = {{ segment }}
-                        and parameters.feature = '{{ feature.name }}'
-                    then parameters.value end) as weight_{{ segment }}_{{ feature.name }},
+                {{ model_number('coefficient', feature, segment) }}
+                    as weight_{{ segment }}_{{ feature.name }},
             {% endfor %}
         {% endfor %}
         {% for segment in segments %}
-            max(case when parameters.parameter = 'intercept' and parameters.segment = {{ segment }}
-                then parameters.value end) as intercept_{{ segment }},
+            {{ model_number('intercept', segment=segment) }} as intercept_{{ segment }},
         {% endfor %}
         max(parameters.model_version) as model_version
-    from {{ ref('segmentation_parameters') }} as parameters
-    inner join current_model on parameters.model_version = current_model.model_version
+    from current_model as parameters
 ),
 
 transformed as (
@@ -51,8 +49,7 @@ transformed as (
         {% for feature in features %}
             least(
                 greatest(
-                    {{ 'ln(1 + users.' ~ feature.name ~ ')' if feature.transform == 'log1p'
-                        else 'users.' ~ feature.name }},
+                    {{ transform_feature(feature) }},
                     model.low_{{ feature.name }}
                 ),
                 model.high_{{ feature.name }}
@@ -72,7 +69,7 @@ scored as (
             {% for feature in features %}
                 + model.weight_{{ segment }}_{{ feature.name }} * transformed.{{ feature.name }}
             {% endfor %}
-            as score_{{ segment }},
+                as score_{{ segment }},
         {% endfor %}
         model.model_version
     from transformed
@@ -121,7 +118,9 @@ runners_up as (
         second.segment,
         case
             {% for segment in segments %}
-                when second.segment != {{ segment }} and second.score_{{ segment }} = second.second_score
+                when
+                    second.segment != {{ segment }}
+                    and second.score_{{ segment }} = second.second_score
                     then {{ segment }}
             {% endfor %}
         end as runner_up_segment,
@@ -131,12 +130,11 @@ runners_up as (
 
 half_distances as (
     select
-        parameters.segment,
-        parameters.component as other_segment,
-        parameters.value
-    from {{ ref('segmentation_parameters') }} as parameters
-    inner join current_model on parameters.model_version = current_model.model_version
-    where parameters.parameter = 'half_distance'
+        current_model.segment,
+        current_model.component as other_segment,
+        current_model.value
+    from current_model
+    where current_model.parameter = 'half_distance'
 ),
 
 user_segments as (
@@ -157,7 +155,11 @@ user_segments as (
         runner_up.persona as runner_up_persona,
         runners_up.margin,
         -- 0 on the border of the two segments, 1 at the centre of the own one and beyond
-        least(runners_up.margin / half_distances.value, 1) as confidence,
+        case
+            when runners_up.margin < half_distances.value
+                then runners_up.margin / half_distances.value
+            when runners_up.margin >= half_distances.value then 1
+        end as confidence,
         users.as_of
     from users
     left join runners_up on users.user_key = runners_up.user_key

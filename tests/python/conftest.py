@@ -1,0 +1,111 @@
+"""Warehouses of their own for tests: each has its events, key, profile and dbt artifacts."""
+
+import gzip
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+from amazing_segments.sample_events import write_sample_events
+
+PROJECT = Path(__file__).parents[2]
+EXTRACTS = PROJECT.parent / "shared" / "data" / "rees46"
+KEY = "a key for tests, of more than 32 characters"
+HEADER = (
+    "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session"
+)
+
+
+class Warehouse:
+    """A DuckDB warehouse in a folder, built by dbt in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.events = folder / "events"
+        self.events.mkdir()
+        self.path = folder / "warehouse.duckdb"
+        shutil.copy(PROJECT / "profiles.yml.example", folder / "profiles.yml")
+
+    def dbt(self, *arguments: str, key: str | None = KEY, events: str | None = None) -> str:
+        """Run a dbt command that succeeds or raises; return what it said."""
+        result, said = self.try_dbt(*arguments, key=key, events=events)
+        assert result.success, said
+        return said
+
+    def try_dbt(
+        self, *arguments: str, key: str | None = KEY, events: str | None = None
+    ) -> tuple[dbtRunnerResult, str]:
+        """Run a dbt command; return its result and what it said."""
+        said: list[str] = []
+        environment = {
+            "AMAZING_EVENTS": events or str(self.events),
+            "AMAZING_WAREHOUSE": str(self.path),
+            "DBT_TARGET_PATH": str(self.folder / "target"),
+            "DBT_LOG_PATH": str(self.folder / "logs"),
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.delenv("AMAZING_PSEUDONYM_KEY", raising=False)
+            if key is not None:
+                patch.setenv("AMAZING_PSEUDONYM_KEY", key)
+            runner = dbtRunner(
+                callbacks=[
+                    lambda event: event.info.level != "debug" and said.append(event.info.msg)
+                ]
+            )
+            result = runner.invoke(
+                [
+                    *("--quiet", "--warn-error", *arguments),
+                    *("--project-dir", str(PROJECT), "--profiles-dir", str(self.folder)),
+                ]
+            )
+        # the adapter keeps the file open for the next command of this process
+        DuckDBConnectionManager.close_all_connections()
+        if result.exception:
+            said.append(str(result.exception))
+        return result, "\n".join(said)
+
+    def load(self, *more: str) -> str:
+        """Build everything up to the users' features."""
+        return self.dbt("run", "--select", "+user_features", "feature_catalogue", *more)
+
+    def rows(self, query: str) -> list[tuple]:
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
+    def write_events(self, name: str, lines: list[str], end: str = "\n") -> Path:
+        """Write an event file of these lines under the right header."""
+        path = self.events / name
+        text = "".join(line + end for line in [HEADER, *lines]).encode()
+        path.write_bytes(gzip.compress(text, mtime=0) if name.endswith(".gz") else text)
+        return path
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """20,000 invented customers over seven months, built to the end. Tests must not change it."""
+    built = Warehouse(tmp_path_factory.mktemp("sample"))
+    write_sample_events(20_000, date(2019, 10, 1), 7, 1, built.events)
+    built.dbt("seed")
+    built.dbt("run")
+    yield built
+
+
+@pytest.fixture(scope="session")
+def extracts() -> Path:
+    """The folder of the real extracts, which are no part of the product."""
+    if not EXTRACTS.is_dir():
+        pytest.skip(f"the real extracts are not at {os.path.relpath(EXTRACTS, PROJECT)}")
+    return EXTRACTS

@@ -1,0 +1,254 @@
+"""Laws of the segmentation: pure functions first, then the labels in the warehouse."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import KEY, PROJECT, Warehouse
+from sklearn.metrics import adjusted_rand_score
+
+from amazing_segments import segmentation
+
+TRANSFORMS = {"amount": "log1p", "level": "log", "night": "shrunk", "variety": "identity"}
+
+
+def users(count: int = 600, seed: int = 0) -> pd.DataFrame:
+    """Three planted groups of users that differ in all features but the last."""
+    chance = np.random.default_rng(seed)
+    group = np.arange(count) % 3
+    return pd.DataFrame(
+        {
+            "amount": np.array([1.0, 50.0, 900.0])[group] * chance.lognormal(0, 0.1, count),
+            "level": np.array([0.2, 1.0, 5.0])[group] * chance.lognormal(0, 0.1, count),
+            "night": np.clip(
+                np.array([0.1, 0.8, 0.3])[group] + chance.normal(0, 0.05, count), 0, 1
+            ),
+            "variety": chance.normal(1, 0.3, count),
+            "session_count": chance.integers(5, 50, count),
+            "as_of": pd.Timestamp("2020-04-30"),
+            "group": group,
+        }
+    )
+
+
+def scores(frame: pd.DataFrame, parameters: pd.DataFrame, k: int) -> np.ndarray:
+    """The affine scores as SQL computes them, shape (n_users, k)."""
+    prior, low, high = (
+        parameters[parameters["parameter"] == name].set_index("feature")["value"]
+        for name in ("prior", "clip_low", "clip_high")
+    )
+    sessions = frame["session_count"]
+    transformed = {
+        "amount": np.log(1 + frame["amount"]),
+        "level": np.log(frame["level"]),
+        "night": (frame["night"] * sessions + 2 * prior["night"]) / (sessions + 2),
+        "variety": frame["variety"],
+    }
+    found = np.zeros((len(frame), k))
+    for segment in range(1, k + 1):
+        of_segment = parameters[parameters["segment"] == segment]
+        found[:, segment - 1] = of_segment.query("parameter == 'intercept'")["value"].item()
+        weights = of_segment.query("parameter == 'coefficient'").set_index("feature")["value"]
+        for feature, values in transformed.items():
+            found[:, segment - 1] += weights[feature] * values.clip(low[feature], high[feature])
+    return found
+
+
+def test_affine_scores_give_the_labels_of_scikit_learn() -> None:
+    frame = users()
+    parameters = segmentation.fit_parameters(frame, TRANSFORMS, 3, 1)
+    preparation = segmentation.fit_preparation(frame, TRANSFORMS)
+    coordinates = preparation.transform(frame)
+    clusters = segmentation.fit_clusters(coordinates, 3)
+    order = np.argsort(-np.bincount(clusters.labels_), kind="stable")
+    others = users(seed=7)
+    expected = np.argsort(order)[clusters.predict(preparation.transform(others))]
+    found = scores(others, parameters, 3)
+    assert (found.argmax(axis=1) == expected).all()
+    assert adjusted_rand_score(others["group"], expected) == 1
+    # a difference of scores is half the difference of the squared distances
+    distances = (
+        (preparation.transform(others)[:, None] - clusters.cluster_centers_[order]) ** 2
+    ).sum(axis=2)
+    np.testing.assert_allclose(
+        found[:, 0] - found[:, 1], (distances[:, 1] - distances[:, 0]) / 2, rtol=1e-9, atol=1e-9
+    )
+
+
+def test_the_same_users_give_the_same_bytes() -> None:
+    one, other = (
+        segmentation.fit_parameters(users(), TRANSFORMS, 3, 1)["value"].to_numpy().tobytes()
+        for _ in range(2)
+    )
+    assert one == other
+
+
+def test_an_outlier_is_clipped_and_moves_nobody_else() -> None:
+    frame = users()
+    preparation = segmentation.fit_preparation(frame, TRANSFORMS)
+    rich = frame.head(1).assign(amount=1e12)
+    edge = frame.head(1).assign(amount=np.expm1(preparation.high[0]))
+    np.testing.assert_allclose(preparation.transform(rich), preparation.transform(edge))
+
+
+def test_few_sessions_draw_a_share_to_the_mean() -> None:
+    frame = users()
+    preparation = segmentation.fit_preparation(frame, {"night": "shrunk"})
+    few, many = (
+        preparation.transform(frame.head(1).assign(night=0.9, session_count=count)).item()
+        for count in (1, 1000)
+    )
+    assert abs(few) < abs(many)
+
+
+@pytest.mark.parametrize(
+    ("value", "transforms", "message"),
+    [
+        (np.nan, TRANSFORMS, "missing or infinite values: \\['amount'\\]"),
+        (np.inf, TRANSFORMS, "missing or infinite values: \\['amount'\\]"),
+        (1.0, {"amount": "cube"}, "unknown transforms \\['cube'\\]: expected identity, log"),
+    ],
+)
+def test_wrong_input_is_named(value: float, transforms: dict, message: str) -> None:
+    frame = users()
+    frame.loc[3, "amount"] = value
+    with pytest.raises(ValueError, match=message):
+        segmentation.fit_preparation(frame, transforms)
+
+
+def test_too_few_users_train_nothing() -> None:
+    assert segmentation.select_k(users(99), TRANSFORMS, 1).empty
+    assert len(segmentation.select_k(users(100), TRANSFORMS, 1)) == len(segmentation.CANDIDATE_K)
+
+
+def evaluated(**columns: list) -> pd.DataFrame:
+    return pd.DataFrame({"k": [3, 4, 5, 6], **columns})
+
+
+def test_the_rule_for_k() -> None:
+    silhouette, share, stable = [0.9, 0.2, 0.4, 0.3], [0.1] * 4, [0.9] * 4
+
+    def choose(**other: list) -> int:
+        figures = {"silhouette": silhouette, "smallest_share": share, "stability": stable}
+        return segmentation.choose_k(evaluated(**(figures | other)))
+
+    assert choose() == 5, "k below four is of no use, then the best silhouette wins"
+    assert choose(smallest_share=[0.1, 0.1, 0.01, 0.1]) == 6, "a segment was too small"
+    assert choose(stability=[0.9, 0.9, 0.5, 0.9]) == 6, "an unstable k is out"
+    assert choose(stability=[0.9, 0.1, 0.2, 0.3]) == 6, "the most stable where none passes"
+
+
+def test_when_a_model_is_trained() -> None:
+    trained = segmentation.select_k(users(), TRANSFORMS, 4)
+    none = segmentation.empty_k_selection()
+    assert segmentation.version_to_train(none, TRANSFORMS, retrain=False) == 1
+    assert segmentation.version_to_train(trained, TRANSFORMS, retrain=False) is None
+    assert segmentation.version_to_train(trained, TRANSFORMS, retrain=True) == 5
+    assert segmentation.version_to_train(trained, {"amount": "log"}, retrain=False) == 5
+
+
+def test_each_segment_gets_the_best_persona_once_or_none() -> None:
+    centroids = pd.DataFrame(
+        [
+            (1, 1, "night", 2.0),
+            (1, 1, "price", 0.1),
+            (1, 2, "night", 1.0),
+            (1, 2, "price", -1.2),
+            (1, 3, "night", -0.1),
+            (1, 3, "price", 2.0),
+        ],
+        columns=["model_version", "segment", "feature", "value"],
+    )
+    signatures = pd.DataFrame(
+        [("owl", "night", 1.5), ("saver", "price", -1.0)], columns=["persona", "feature", "weight"]
+    )
+    matched = segmentation.match_personas(centroids, signatures)
+    assert matched["persona"].tolist() == ["owl", "saver", segmentation.UNFIT]
+    assert matched["fit"].iloc[0] == pytest.approx(2 / np.hypot(2, 0.1))
+
+
+def test_scoring_sql_has_a_place_for_every_candidate_k() -> None:
+    macro = (PROJECT / "macros" / "model_features.sql").read_text()
+    assert f"return({segmentation.MAX_SEGMENTS})" in macro
+
+
+def test_warehouse_labels_are_those_of_scikit_learn(sample: Warehouse) -> None:
+    catalogue = pd.DataFrame(
+        sample.rows(
+            "select position, feature, transform, is_in_model from marts.feature_catalogue"
+        ),
+        columns=["position", "feature", "transform", "is_in_model"],
+    )
+    transforms = segmentation.model_transforms(catalogue)
+    columns = [*transforms, "session_count", "segment"]
+    frame = pd.DataFrame(
+        sample.rows(
+            f"select {', '.join(columns)} from marts.user_features "
+            "inner join marts.user_segments using (user_key) "
+            "where is_eligible order by user_key"
+        ),
+        columns=columns,
+    )
+    preparation = segmentation.fit_preparation(frame, transforms)
+    k = frame["segment"].nunique()
+    clusters = segmentation.fit_clusters(preparation.transform(frame), k)
+    order = np.argsort(-np.bincount(clusters.labels_), kind="stable")
+    labels = np.argsort(order)[clusters.predict(preparation.transform(frame))] + 1
+    assert len(frame) > 10_000
+    assert (labels != frame["segment"]).sum() == 0
+
+
+def test_a_retrain_adds_a_version_and_the_same_users_give_the_same_numbers(
+    sample: Warehouse, warehouse: Warehouse
+) -> None:
+    shutil.copy(sample.path, warehouse.path)
+    selected = ("--select", "segmentation_k_selection+1")
+    events = str(sample.events)
+    warehouse.dbt("run", *selected, events=events)
+    assert warehouse.rows(
+        "select distinct model_version from segmentation.segmentation_parameters"
+    ) == [(1,)]
+    warehouse.dbt("run", *selected, "--vars", "{retrain: true}", events=events)
+    one, two = (
+        warehouse.rows(
+            "select * exclude (model_version) from segmentation.segmentation_parameters "
+            f"where model_version = {version} order by all"
+        )
+        for version in (1, 2)
+    )
+    assert len(one) > 100 and one == two
+
+
+def test_planted_archetypes_are_found_again(sample: Warehouse) -> None:
+    truth = sample.rows(
+        "set variable key = '" + KEY + "'; "
+        "select segments.segment, truth.archetype, features.event_count "
+        "from marts.user_segments as segments "
+        "inner join marts.user_features as features using (user_key) "
+        f"inner join '{sample.events / 'truth.parquet'}' as truth "
+        "on segments.user_key = cast('0x' || left(sha256(getvariable('key') || "
+        "sha256(getvariable('key') || cast(truth.user_id as varchar))), 15) as bigint) "
+        "where segments.status = 'segmented'"
+    )
+    found = pd.DataFrame(truth, columns=["segment", "archetype", "event_count"])
+    for least in (5, 10, 20):
+        of_these = found[found["event_count"] >= least]
+        index = adjusted_rand_score(of_these["archetype"], of_these["segment"])
+        print(f"adjusted Rand index, {least} events or more ({len(of_these)} users): {index:.3f}")
+    assert adjusted_rand_score(found["archetype"], found["segment"]) >= 0.55
+
+
+def test_every_planted_archetype_of_size_has_its_persona(sample: Warehouse) -> None:
+    personas = {row[0] for row in sample.rows("select persona from marts.segments")}
+    assert {
+        "loyal_high_spender",
+        "bargain_hunter",
+        "window_shopper",
+        "cart_abandoner",
+        "smartphone_enthusiast",
+        "campaign_buyer",
+        "night_browser",
+        "weekend_shopper",
+        "one_off_buyer",
+    } <= personas

@@ -1,0 +1,20 @@
+-- Protects customers: raw identifiers go no further than the event files. A column that bears one
+-- of their names anywhere else would carry them on.
+-- depends_on: {{ ref('data_quality') }}
+-- depends_on: {{ ref('segmentation_sample') }}
+-- depends_on: {{ ref('segments') }}
+-- depends_on: {{ ref('user_segments') }}
+with
+
+raw_identifiers as (
+    select
+        columns.table_schema,
+        columns.table_name,
+        columns.column_name
+    from information_schema.columns as columns
+    where
+        lower(columns.column_name) in ('user_id', 'user_session')
+        and columns.table_schema not in ('landing', 'information_schema', 'pg_catalog')
+)
+
+select * from raw_identifiers
