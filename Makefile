@@ -21,7 +21,7 @@ build: $(VENV) profiles.yml $(if $(AMAZING_PSEUDONYM_KEY),,$(KEY)) ## load the e
 	  $(BIN)/amazing-segments sample-events --users $(USERS) --start 2019-10-01 --months 7 --seed 1 --out data/events; \
 	fi
 	@export AMAZING_PSEUDONYM_KEY="$${AMAZING_PSEUDONYM_KEY:-$$(cat $(KEY))}"; \
-	$(BIN)/dbt build --target duckdb
+	$(BIN)/dbt build --target duckdb --exclude-resource-type unit_test
 	@$(BIN)/amazing-segments show
 
 test: lint ## check everything: lint, pytest, a sample built with every dbt test

@@ -40,6 +40,7 @@
 
     {% call noop_statement('main', 'OK') %}{% endcall %}
     {% do persist_docs(target_relation, model) %}
+    {% do adapter.commit() %}
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

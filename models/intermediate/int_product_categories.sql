@@ -23,7 +23,7 @@ new_pairs as (
     select
         new_events.product_id,
         new_events.category_code,
-        max(new_events.loaded_at) as loaded_at
+        min(new_events.loaded_at) as loaded_at
     from new_events
     where new_events.category_code is not null
     group by new_events.product_id, new_events.category_code

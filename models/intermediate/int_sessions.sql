@@ -107,7 +107,7 @@ int_sessions as (
                 sum(case when events.event_type = 'purchase' then events.usable_price end), 0
             ) as decimal(18, 2)
         ) as revenue_amount,
-        -- sums of decimals are exact: they do not depend on the order of the rows
+        -- decimals, for their sums are exact: they do not depend on the order of the rows
         cast(count(distinct events.category_id) / sqrt(count(*)) as decimal(18, 6))
             as category_spread,
         cast(
