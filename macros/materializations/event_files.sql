@@ -144,6 +144,17 @@
     ).rows[0][0] %}
     {% if typed_count != file.line_count %}
         {% do insert_rejected_lines(rejected) %}
+        {% set rejected_count = run_query(
+            'select count(*) from ' ~ rejected
+            ~ " where loaded_at = getvariable('amazing_loaded_at')"
+        ).rows[0][0] %}
+        {% if typed_count + rejected_count != file.line_count %}
+            {% do exceptions.raise_compiler_error(
+                file.path ~ ": it has " ~ file.line_count ~ " lines, of which " ~ typed_count
+                ~ " were typed and " ~ rejected_count ~ " rejected: lines would be lost, so "
+                ~ "nothing of it was loaded"
+            ) %}
+        {% endif %}
     {% endif %}
     {% do find_duplicates(target_relation) %}
     {% call statement('end_file', auto_begin=False) %}
@@ -181,7 +192,7 @@
         select
             getvariable('amazing_source_file') as source_file,
             {{ file.size_bytes }} as size_bytes,
-            {{ typed_count }} + rejected.rejected_count as row_count,
+            {{ file.line_count }} as row_count,
             kept.*,
             duplicates.*,
             rejected.*,
@@ -198,7 +209,8 @@
 
 {# A second, slower pass over the file, only when the first did not keep every line. The reader
    names the lines that it cannot split into columns; the line of any other row is its place in
-   the file, plus the header, plus the lines that the reader left out before it. #}
+   the file, plus the header, plus the lines that the reader left out before it. Blank lines are
+   not counted. #}
 {% macro insert_rejected_lines(rejected) %}
     {% call statement('rejected_lines', auto_begin=False) %}
         create or replace temporary table untyped_rows as

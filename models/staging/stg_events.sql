@@ -41,6 +41,7 @@ judged as (
             when
                 typed.event_at is null
                 or length(typed.event_time) != 23
+                or substring(typed.event_time, 11, 1) != ' '
                 or right(typed.event_time, 4) != ' UTC'
                 then 'event_time: expected a time like 2019-10-01 00:00:00 UTC'
             when
@@ -61,6 +62,8 @@ judged as (
                 or typed.typed_category_id < 1
                 or cast(typed.typed_category_id as varchar(32)) != typed.category_id
                 then 'category_id: expected a whole number above 0'
+            when typed.category_code like '%"%' then 'category_code: expected no quotation marks'
+            when typed.brand like '%"%' then 'brand: expected no quotation marks'
             when
                 typed.typed_price is null
                 or typed.typed_price < 0

@@ -21,7 +21,6 @@ COLUMNS = (
 DEFAULT_EVENTS = "data/events/*.csv.gz"
 SUFFIXES = (".csv", ".csv.gz")
 CHUNK_BYTES = 1 << 22
-MAX_HEADER_BYTES = 4096
 
 
 class EventFileError(ValueError):
@@ -62,30 +61,48 @@ def check_event_file(path: str) -> int:
         path: A .csv or .csv.gz file.
 
     Returns:
-        Lines after the header; a last line without line end counts.
+        Lines after the header, blank ones left out; a last line without line end counts.
 
     Raises:
-        EventFileError: No header, another header, no text at all, or a damaged gzip stream.
+        EventFileError: No header, another header, no text at all, a damaged gzip stream, or line
+            ends that are neither all LF nor all CRLF.
     """
-    header = b""
-    lines = 0
-    last = b"\n"
+    lines = line_ends = carriage_returns = 0
+    rest = b""
     try:
         with igzip.open(path) if path.endswith(".gz") else Path(path).open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                if not lines and b"\n" not in header:
-                    header += chunk[:MAX_HEADER_BYTES]
-                    _check_header(path, header)
-                lines += chunk.count(b"\n")
-                last = chunk[-1:]
+            start = file.read(CHUNK_BYTES)
+            _check_header(path, start)
+            chunk = start
+            while chunk:
+                # whole lines only, so that no line end is cut in two
+                whole, line_end, after = chunk.rpartition(b"\n")
+                block = rest + whole + line_end
+                rest = after if line_end else rest + after
+                line_ends += block.count(b"\n")
+                carriage_returns += block.count(b"\r")
+                if carriage_returns not in (0, line_ends) or (
+                    carriage_returns and block.count(b"\r\n") != block.count(b"\n")
+                ):
+                    raise EventFileError(
+                        f"{path}: mixed line ends, or a carriage return inside a line; expected "
+                        "LF or CRLF throughout. Nothing of it was loaded."
+                    )
+                lines += block.count(b"\n") - _count_blank_lines(block)
+                chunk = file.read(CHUNK_BYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.IsalError) as error:
         raise EventFileError(
             f"{path}: damaged gzip stream ({error}); expected a complete .csv.gz file, "
             "so have it delivered again. Nothing of it was loaded."
         ) from error
-    if not header:
-        _check_header(path, header)
-    return lines + (last != b"\n") - 1
+    return lines + bool(rest.strip()) - 1
+
+
+def _count_blank_lines(block: bytes) -> int:
+    after_line_end = b"\n" + block
+    if b"\n\n" not in after_line_end and b"\n\r\n" not in after_line_end:
+        return 0
+    return sum(line in (b"", b"\r") for line in block.split(b"\n")[:-1])
 
 
 def _check_header(path: str, start: bytes) -> None:

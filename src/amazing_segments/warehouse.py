@@ -1,5 +1,6 @@
 """The dbt-duckdb plugin: gives every DuckDB session the secret and the event files."""
 
+import atexit
 import os
 from pathlib import Path
 
@@ -18,6 +19,8 @@ class Plugin(BasePlugin):
         `list_event_files()` gives the paths, `event_file_size(path)` the bytes,
         `check_event_file(path)` the data lines of a sound file.
         """
+        # sqlfluff never closes its connection, and DuckDB then complains at length on the way out
+        atexit.register(conn.close)
         conn.create_function("list_event_files", _event_files, [], "varchar[]", side_effects=True)
         conn.create_function("event_file_size", _file_size, side_effects=True)
         conn.create_function("check_event_file", check_event_file, side_effects=True)

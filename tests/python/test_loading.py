@@ -102,6 +102,7 @@ WRONG_LINES = {
     "event_time": [
         EVENT.replace("2019-10-01 00:00:00 UTC", "2019-10-01T00:00:00Z"),
         EVENT.replace(" UTC", ""),
+        EVENT.replace("01 00:00", "01T00:00"),
         EVENT.replace("2019", "1970"),
         EVENT.replace("2019", "2999"),
     ],
@@ -130,8 +131,30 @@ def test_each_wrong_line_is_kept_with_its_number_and_reason(warehouse: Warehouse
     ]
 
 
+def test_an_unclosed_quote_takes_no_other_line_with_it(warehouse: Warehouse) -> None:
+    lines = [EVENT.replace("35.79", f"{price}.5") for price in range(5000)]
+    quotes = [EVENT.replace("nan", brand) for brand in ('"open', '"a, b"', '"whole"')]
+    warehouse.write_events("a.csv.gz", [lines[0], *quotes, *lines[1:]])
+    warehouse.dbt(*LOAD)
+    assert ledger(warehouse) == [("a.csv.gz", 5003, 5000, 0, 3)]
+    assert rejected(warehouse) == [
+        (3, "brand", quotes[0]),
+        (4, "line", quotes[1]),
+        (5, "brand", quotes[2]),
+    ]
+
+
+@pytest.mark.parametrize("odd", [EVENT + "\r", EVENT.replace("nan", "a\rb")])
+def test_mixed_line_ends_stop_the_build(warehouse: Warehouse, odd: str) -> None:
+    warehouse.write_events("a.csv", [EVENT, odd, EVENT])
+    result, said = warehouse.try_dbt(*LOAD)
+    assert not result.success
+    assert "a.csv: mixed line ends" in said and "expected LF or CRLF throughout" in said
+    assert ledger(warehouse) == []
+
+
 def test_odd_but_sound_files_are_read_whole(warehouse: Warehouse) -> None:
-    warehouse.write_events("quoted.csv", [EVENT.replace("nan", '"a, b"')])
+    warehouse.write_events("blank.csv.gz", ["", EVENT.replace("nan", "blank"), "", ""])
     bom = warehouse.write_events("bom.csv", [EVENT.replace("nan", "samsung")])
     bom.write_bytes(b"\xef\xbb\xbf" + bom.read_bytes())
     no_end = warehouse.write_events("no_end.csv", [EVENT])
@@ -139,7 +162,7 @@ def test_odd_but_sound_files_are_read_whole(warehouse: Warehouse) -> None:
     warehouse.write_events("header_alone.csv.gz", [])
     warehouse.dbt(*LOAD)
     assert warehouse.rows("select brand from staging.stg_events order by brand") == [
-        ("a, b",),
+        ("blank",),
         ("nan",),
         ("samsung",),
     ]

@@ -52,7 +52,11 @@ counted as (
                 users.{{ group }}_event_count{{ ',' if not loop.last }}
             {% endfor %}
         ) as top_category_event_count,
-        -- whole days, at least one, so that a rate a week is never a rate of minutes
+        -- calendar weeks, the first and the last included
+        {{ dbt.datediff(
+            "date_trunc('week', users.first_event_at)", "date_trunc('week', as_of.as_of)", 'day'
+        ) }} / 7 + 1 as weeks_known,
+        -- at least one day, so that a rate a week is never a rate of minutes
         greatest(
             {{ dbt.datediff('users.first_event_at', 'as_of.as_of', 'second') }}
             / 86400.0,
@@ -107,8 +111,7 @@ user_features as (
         -- frequency and regularity
         counted.session_count * 7.0e0 / counted.days_known as sessions_per_week,
         counted.active_day_count * 1.0e0 / counted.session_count as active_days_per_session,
-        counted.active_week_count * 1.0e0 / (ceil(counted.days_known / 7.0) + 1)
-            as active_week_share,
+        counted.active_week_count * 1.0e0 / counted.weeks_known as active_week_share,
         coalesce(
             {{ dbt.datediff('counted.first_event_at', 'counted.last_event_at', 'second') }}
             / 86400.0e0 / nullif(counted.session_count - 1, 0),
