@@ -89,17 +89,23 @@
         order by listed.path
     {% endset %}
     {% set listed = run_query(query).rows %}
-    {% if not listed and not run_query('select 1 from ' ~ ledger ~ ' limit 1').rows %}
-        {% do exceptions.raise_compiler_error(
-            "no event files at " ~ env_var('AMAZING_EVENTS', 'data/events/*.csv.gz')
-            ~ " (AMAZING_EVENTS): expected a folder or a glob of .csv or .csv.gz files"
-        ) %}
+    {% if not listed %}
+        {% set nothing %}
+            {{- 'no event files at ' ~ env_var('AMAZING_EVENTS', 'data/events/*.csv.gz') -}}
+            {{- ' (AMAZING_EVENTS): expected a folder or a glob of .csv or .csv.gz files' -}}
+        {% endset %}
+        {# files that were loaded may have been archived since #}
+        {% if run_query('select 1 from ' ~ ledger ~ ' limit 1').rows %}
+            {% do log(nothing, info=true) %}
+        {% else %}
+            {% do exceptions.raise_compiler_error(nothing) %}
+        {% endif %}
     {% endif %}
     {% set files = [] %}
     {% for file in listed %}
         {% if file.loaded_size_bytes is none or should_full_refresh() %}
             {% set line_count = run_query(
-                'select check_event_file(' ~ dbt.string_literal(file.path) ~ ')'
+                'select check_event_file(' ~ quoted(file.path) ~ ')'
             ).rows[0][0] %}
             {% do files.append({
                 'path': file.path, 'source_file': file.source_file,
@@ -117,12 +123,17 @@
 {% endmacro %}
 
 
+{% macro quoted(text) -%}
+    {{ return(dbt.string_literal(dbt.escape_single_quotes(text))) }}
+{%- endmacro %}
+
+
 {% macro load_event_file(file, target_relation, ledger, rejected) %}
     {% set columns = model.columns.values() | map(attribute='name') | join(', ') %}
     {# a clock that was set back must not hide the file from models that ask for newer loads #}
     {% call statement('begin_file', auto_begin=False) %}
-        set variable amazing_event_file = {{ dbt.string_literal(file.path) }};
-        set variable amazing_source_file = {{ dbt.string_literal(file.source_file) }};
+        set variable amazing_event_file = {{ quoted(file.path) }};
+        set variable amazing_source_file = {{ quoted(file.source_file) }};
         set variable amazing_loaded_at = (
             select
                 greatest(

@@ -22,6 +22,7 @@ from sklearn.metrics import (
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+TRANSFORMS = ("identity", "log", "log1p", "shrunk")
 RANDOM_STATE = 0
 CLIP_QUANTILE = 0.005
 # A share of few sessions says little: it counts as if this many average sessions stood beside it.
@@ -43,7 +44,6 @@ MIN_STABILITY = 0.6
 
 UNFIT = "to_be_reviewed"
 MIN_SIGNATURE_FIT = 0.35
-
 
 K_SELECTION_TYPES = {
     "model_version": "int64",
@@ -102,9 +102,6 @@ def version_to_train(
     if retrain or last["features"] != _signature(transforms):
         return int(last["model_version"]) + 1
     return None
-
-
-TRANSFORMS = ("identity", "log", "log1p", "shrunk")
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,12 @@ def test_another_key_than_the_warehouse_was_loaded_with_is_refused(warehouse: Wa
     assert len(ledger(warehouse)) == 1
 
 
+def test_a_name_with_a_quote_is_a_name(warehouse: Warehouse) -> None:
+    warehouse.write_events("it's.csv", [EVENT])
+    warehouse.dbt(*LOAD)
+    assert ledger(warehouse) == [("it's.csv", 1, 1, 0, 0)]
+
+
 def test_no_file_and_no_history_is_an_error_that_names_the_place(warehouse: Warehouse) -> None:
     result, said = warehouse.try_dbt(*LOAD)
     assert not result.success

@@ -169,7 +169,7 @@ def test_each_segment_gets_the_best_persona_once_or_none() -> None:
 
 
 def test_scoring_sql_has_a_place_for_every_candidate_k() -> None:
-    macro = (PROJECT / "macros" / "model_features.sql").read_text()
+    macro = (PROJECT / "macros" / "segmentation.sql").read_text()
     assert f"return({segmentation.MAX_SEGMENTS})" in macro
 
 
