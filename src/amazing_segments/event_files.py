@@ -5,6 +5,7 @@ import itertools
 import zlib
 from pathlib import Path
 
+import numpy as np
 from isal import igzip, isal_zlib
 
 COLUMNS = (
@@ -67,42 +68,41 @@ def check_event_file(path: str) -> int:
         EventFileError: No header, another header, no text at all, a damaged gzip stream, or line
             ends that are neither all LF nor all CRLF.
     """
-    lines = line_ends = carriage_returns = 0
+    lines = 0
     rest = b""
     try:
         with igzip.open(path) if path.endswith(".gz") else Path(path).open("rb") as file:
-            start = file.read(CHUNK_BYTES)
-            _check_header(path, start)
-            chunk = start
+            chunk = file.read(CHUNK_BYTES)
+            _check_header(path, chunk)
+            has_crlf = b"\r\n" in chunk
             while chunk:
                 # whole lines only, so that no line end is cut in two
                 whole, line_end, after = chunk.rpartition(b"\n")
                 block = rest + whole + line_end
-                rest = after if line_end else rest + after
-                line_ends += block.count(b"\n")
-                carriage_returns += block.count(b"\r")
-                if carriage_returns not in (0, line_ends) or (
-                    carriage_returns and block.count(b"\r\n") != block.count(b"\n")
-                ):
+                rest = after
+                is_mixed = has_crlf and block.count(b"\r\n") != block.count(b"\n")
+                if has_crlf:
+                    block = block.replace(b"\r\n", b"\n")
+                if is_mixed or b"\r" in block:
                     raise EventFileError(
                         f"{path}: mixed line ends, or a carriage return inside a line; expected "
                         "LF or CRLF throughout. Nothing of it was loaded."
                     )
-                lines += block.count(b"\n") - _count_blank_lines(block)
+                lines += _count_lines(block)
                 chunk = file.read(CHUNK_BYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.IsalError) as error:
         raise EventFileError(
             f"{path}: damaged gzip stream ({error}); expected a complete .csv.gz file, "
             "so have it delivered again. Nothing of it was loaded."
         ) from error
-    return lines + bool(rest.strip()) - 1
+    return int(lines) + bool(rest) - 1
 
 
-def _count_blank_lines(block: bytes) -> int:
-    after_line_end = b"\n" + block
-    if b"\n\n" not in after_line_end and b"\n\r\n" not in after_line_end:
-        return 0
-    return sum(line in (b"", b"\r") for line in block.split(b"\n")[:-1])
+def _count_lines(block: bytes) -> int:
+    """Count the lines of whole lines that are not blank."""
+    is_line_end = np.frombuffer(block, np.uint8) == ord("\n")
+    blank = np.count_nonzero(is_line_end[1:] & is_line_end[:-1]) + block.startswith(b"\n")
+    return np.count_nonzero(is_line_end) - blank
 
 
 def _check_header(path: str, start: bytes) -> None:
