@@ -123,11 +123,6 @@
 {% endmacro %}
 
 
-{% macro quoted(text) -%}
-    {{ return(dbt.string_literal(dbt.escape_single_quotes(text))) }}
-{%- endmacro %}
-
-
 {% macro load_event_file(file, target_relation, ledger, rejected) %}
     {% set columns = model.columns.values() | map(attribute='name') | join(', ') %}
     {# a clock that was set back must not hide the file from models that ask for newer loads #}

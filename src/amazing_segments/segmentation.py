@@ -165,22 +165,20 @@ def fit_preparation(users: pd.DataFrame, transforms: dict[str, str]) -> Preparat
     values = _transform(users, transforms, prior)
     # frozen bounds: a later outlier can move no boundary between segments
     low, high = np.quantile(values, [CLIP_QUANTILE, 1 - CLIP_QUANTILE], axis=0)
+    clipped = np.clip(values, low, high)
     with threadpool_limits(1):
-        scaler = StandardScaler().fit(np.clip(values, low, high))
-        scaled = scaler.transform(np.clip(values, low, high))
-        pca = PCA(n_components=EXPLAINED_VARIANCE, svd_solver="full").fit(scaled)
+        scaler = StandardScaler().fit(clipped)
+        pca = PCA(n_components=EXPLAINED_VARIANCE, svd_solver="full").fit(scaler.transform(clipped))
     return Preparation(transforms, prior, low, high, scaler, pca)
 
 
-def fit_clusters(
-    coordinates: np.ndarray, n_clusters: int, random_state: int = RANDOM_STATE
-) -> KMeans:
+def fit_clusters(coordinates: np.ndarray, n_clusters: int) -> KMeans:
     """Fit KMeans so that the same input gives the same bytes.
 
     One thread: with several, the order of the sums varies and with it the last bits.
     """
     with threadpool_limits(1):
-        return KMeans(n_clusters, n_init=10, random_state=random_state).fit(coordinates)
+        return KMeans(n_clusters, n_init=10, random_state=RANDOM_STATE).fit(coordinates)
 
 
 def select_k(users: pd.DataFrame, transforms: dict[str, str], model_version: int) -> pd.DataFrame:
@@ -239,7 +237,7 @@ def empty_k_selection() -> pd.DataFrame:
 
 
 def choose_k(evaluated: pd.DataFrame) -> int:
-    """Apply the rule for k to the rows of `evaluate_k`.
+    """Apply the rule for k to the rows of `select_k`.
 
     Of the k from `MIN_USEFUL_K` whose smallest segment holds `MIN_SEGMENT_SHARE` of the users and
     whose stability reaches `MIN_STABILITY`, the best silhouette wins; where none passes, the most

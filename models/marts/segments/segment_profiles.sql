@@ -13,7 +13,7 @@ users as (
 
 -- one branch a feature: Redshift allows one ordering a select for medians
 measured as (
-    {% for feature in catalogued_features() if feature.transform is defined %}
+    {% for feature in catalogued_features() %}
         select
             users.segment,
             max(users.model_version) as model_version,

@@ -11,10 +11,10 @@ feature_catalogue as (
             cast({{ feature.maximum | default('null') }} as double precision) as maximum,
             '{{ feature.transform }}' as transform,
             {{ feature.in_model }} as is_in_model,
-            {{ dbt.string_literal(dbt.escape_single_quotes(feature.label_en)) }} as label_en,
-            {{ dbt.string_literal(dbt.escape_single_quotes(feature.label_fr)) }} as label_fr,
-            {{ dbt.string_literal(dbt.escape_single_quotes(feature.definition)) }} as definition,
-            {{ dbt.string_literal(dbt.escape_single_quotes(feature.why)) }} as why
+            {{ quoted(feature.label_en) }} as label_en,
+            {{ quoted(feature.label_fr) }} as label_fr,
+            {{ quoted(feature.definition) }} as definition,
+            {{ quoted(feature.why) }} as why
         {{ 'union all' if not loop.last }}
     {% endfor %}
 )

@@ -74,7 +74,6 @@ scored as (
         model.model_version
     from transformed
     cross join model
-    where model.model_version is not null
 ),
 
 best as (

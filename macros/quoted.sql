@@ -1,0 +1,3 @@
+{% macro quoted(text) -%}
+    {{ return(dbt.string_literal(dbt.escape_single_quotes(text))) }}
+{%- endmacro %}
