@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build test lint docs clean
+.PHONY: help build test audit lint docs bench clean
 
 PYTHON ?= python3.11
 # customers in the sample events that `make build` makes where there are no event files
@@ -11,6 +11,7 @@ USERS ?= 20000
 KEY := .amazing_pseudonym_key
 BIN := .venv/bin
 VENV := .venv/.installed
+BENCH_VENV := .venv-bench/.installed
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,6 +29,10 @@ test: lint ## check everything: lint, pytest, a sample built with every dbt test
 	scripts/scratch $(BIN)/pytest
 	scripts/scratch scripts/build-sample
 
+audit: $(VENV) profiles.yml ## test every row of the warehouse, not only what no passed build has tested
+	@export AMAZING_PSEUDONYM_KEY="$${AMAZING_PSEUDONYM_KEY:-$$(cat $(KEY))}"; \
+	$(BIN)/dbt test --target duckdb --exclude-resource-type unit_test --vars '{audit: true}'
+
 lint: $(VENV) ## check form and conventions of Python, YAML, SQL and the dbt project
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,8 +43,11 @@ docs: $(VENV) profiles.yml ## write the documentation site, one file
 	$(BIN)/dbt docs generate --static --target duckdb
 	@echo "Open target/static_index.html"
 
+bench: $(BENCH_VENV) ## measure time and memory: EVENTS=folder of event files, ARGS=more options
+	.venv-bench/bin/python benchmarks/bench.py $(if $(EVENTS),--events "$(EVENTS)") $(ARGS)
+
 clean: ## remove what can be made again; data/ and the pseudonym key stay
-	rm -rf .venv target logs .hypothesis .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench target logs .hypothesis .pytest_cache .ruff_cache
 
 profiles.yml:
 	cp profiles.yml.example $@
@@ -53,14 +61,16 @@ $(KEY):
 	@umask 077; od -An -v -N32 -tx1 /dev/urandom | tr -d ' \n' >$@
 	@echo "Made a pseudonym key in $@. Keep it safe: without it, the same users get other pseudonyms."
 
-$(VENV): requirements.lock pyproject.toml
+$(VENV): requirements.lock
+$(BENCH_VENV): benchmarks/requirements.lock
+$(VENV) $(BENCH_VENV): pyproject.toml
 	@if command -v uv >/dev/null; then \
-	  uv venv --quiet --clear --python 3.11 .venv; \
-	  install="uv pip install --quiet --python $(BIN)/python"; \
+	  uv venv --quiet --clear --python 3.11 $(@D); \
+	  install="uv pip install --quiet --python $(@D)/bin/python"; \
 	else \
-	  $(PYTHON) -m venv --clear .venv; \
-	  install="$(BIN)/python -m pip install --quiet --disable-pip-version-check"; \
+	  $(PYTHON) -m venv --clear $(@D); \
+	  install="$(@D)/bin/python -m pip install --quiet --disable-pip-version-check"; \
 	fi; \
-	$$install --require-hashes -r requirements.lock; \
+	$$install --require-hashes -r $(filter %.lock,$^); \
 	$$install --no-deps --no-build-isolation --editable .
 	@touch $@

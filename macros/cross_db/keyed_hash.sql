@@ -13,3 +13,14 @@
         ) as bigint
     )
 {%- endmacro %}
+
+
+{% macro keyed_digest(expression) -%}
+    {{ return(adapter.dispatch('keyed_digest')(expression)) }}
+{%- endmacro %}
+
+{% macro duckdb__keyed_digest(expression) -%}
+    cast(
+        '0x' || left(md5(getvariable('amazing_pseudonym_key') || {{ expression }}), 15) as bigint
+    )
+{%- endmacro %}

@@ -1,12 +1,12 @@
 {# Loads every new event file into the model's table, each in its own transaction: its rows, its
-   rejected lines and its row of the ledger come together or not at all.
+   rejected lines and its row of the ledger come together or not at all. A file that cannot be
+   loaded is refused, with a row of the ledger that says why, and stops the build after the others.
 
-   The model's SQL types the lines of one file (its source reads the file that session variables
+   The model's SQL types the lines of one part of a file (its source reads what session variables
    name) and says in rejection_reason why a line cannot be kept. #}
 {% materialization event_files, adapter='duckdb', supported_languages=['sql'] %}
     {% set target_relation = this.incorporate(type='table') %}
     {% set ledger = ref('stg_event_files') %}
-    {% set rejected = ref('stg_rejected_event_lines') %}
 
     {{ run_hooks(pre_hooks) }}
 
@@ -16,6 +16,8 @@
         {% endcall %}
     {% endif %}
 
+    {% set refusals = [] %}
+    {% set refused_reload = namespace(name=none) %}
     {% if not flags.EMPTY %}
         {% do check_pseudonym_key(ledger) %}
         {% set files = new_event_files(ledger) %}
@@ -24,23 +26,39 @@
                 begin;
                 drop table {{ target_relation }};
                 create table {{ target_relation }} {{ get_table_columns_and_constraints() }};
-                delete from {{ rejected }};
+                delete from {{ ref('stg_rejected_event_lines') }};
+                delete from {{ ref('stg_withdrawn_events') }};
                 delete from {{ ledger }};
                 commit;
             {% endcall %}
         {% endif %}
-        {% for file in files %}
-            {% do load_event_file(file, target_relation, ledger, rejected) %}
-            {% do log(
-                'Event file ' ~ loop.index ~ ' of ' ~ files | length ~ ' loaded: '
-                ~ file.source_file ~ ', ' ~ file.line_count ~ ' lines', info=true
-            ) %}
+        {% set progress = namespace(
+            bytes_total=files | sum(attribute='size_bytes'), bytes_done=0,
+            began_at=modules.datetime.datetime.now(), file=none
+        ) %}
+        {% for file in files if not refused_reload.name %}
+            {% set progress.file
+                = 'Event file ' ~ loop.index ~ ' of ' ~ files | length ~ ', ' ~ file.source_file %}
+            {% set refusal
+                = file.refusal or load_event_file(file, target_relation, ledger, progress) %}
+            {% if refusal %}
+                {% do record_event_file(
+                    file, ledger, 'refused', 'select ' ~ quoted(refusal) ~ ' as refusal_reason'
+                ) %}
+                {% do refusals.append(refusal) %}
+                {# the files that follow may wait for this one: see reload_file #}
+                {% set refused_reload.name = file.source_file if file.reload_requested_at %}
+            {% endif %}
+            {% set progress.bytes_done = progress.bytes_done + file.size_bytes %}
         {% endfor %}
     {% endif %}
 
     {% call noop_statement('main', 'OK') %}{% endcall %}
     {% do persist_docs(target_relation, model) %}
     {% do adapter.commit() %}
+    {% if refusals %}
+        {% do exceptions.raise_compiler_error(refusals | join('\n')) %}
+    {% endif %}
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
@@ -71,192 +89,325 @@
 {% endmacro %}
 
 
-{# The files that the ledger does not hold, each read once to the end: all must be sound before
-   the first is loaded. #}
+{# The files to load, in order: those whose reload was asked for, as they were loaded, then new
+   ones by name. A file that the ledger knows by name, size and modification time is not read. #}
 {% macro new_event_files(ledger) %}
     {% set query %}
         with listed as (
-            select unnest(list_event_files()) as path
+            select unnest(list_event_files(), recursive := true)
         )
 
         select
+            coalesce(ledger.source_file, parse_filename(listed.path)) as source_file,
             listed.path,
-            parse_filename(listed.path) as source_file,
-            event_file_size(listed.path) as size_bytes,
-            ledger.size_bytes as loaded_size_bytes
+            listed.size_bytes,
+            listed.modified_at,
+            ledger.state,
+            ledger.content_sha256,
+            ledger.size_bytes = listed.size_bytes
+            and ledger.modified_at = listed.modified_at as is_untouched,
+            {{ 'null' if should_full_refresh() else 'ledger.reload_requested_at' }}
+                as reload_requested_at
         from listed
-        left join {{ ledger }} as ledger on parse_filename(listed.path) = ledger.source_file
-        order by listed.path
+        full outer join (
+            select * from {{ ledger }} where state in ('loaded', 'duplicate')
+        ) as ledger
+            on parse_filename(listed.path) = ledger.source_file
+        order by reload_requested_at is null, ledger.loaded_at, source_file
     {% endset %}
-    {% set listed = run_query(query).rows %}
+    {% set known_or_listed = run_query(query).rows %}
+    {% set place = env_var('AMAZING_EVENTS', 'data/events/*.csv.gz') ~ ' (AMAZING_EVENTS)' %}
+    {% set listed = known_or_listed | rejectattr('path', 'none') | list %}
     {% if not listed %}
-        {% set nothing %}
-            {{- 'no event files at ' ~ env_var('AMAZING_EVENTS', 'data/events/*.csv.gz') -}}
-            {{- ' (AMAZING_EVENTS): expected a folder or a glob of .csv or .csv.gz files' -}}
-        {% endset %}
+        {% set nothing = 'no event files at ' ~ place ~ ': expected a folder or a glob of .csv or .csv.gz files' %}
         {# files that were loaded may have been archived since #}
-        {% if run_query('select 1 from ' ~ ledger ~ ' limit 1').rows %}
-            {% do log(nothing, info=true) %}
-        {% else %}
-            {% do exceptions.raise_compiler_error(nothing) %}
-        {% endif %}
+        {% if not known_or_listed %}{% do exceptions.raise_compiler_error(nothing) %}{% endif %}
+        {% do log(nothing, info=true) %}
     {% endif %}
+
     {% set files = [] %}
-    {% for file in listed %}
-        {% if file.loaded_size_bytes is none or should_full_refresh() %}
-            {% set line_count = run_query(
-                'select check_event_file(' ~ quoted(file.path) ~ ')'
-            ).rows[0][0] %}
-            {% do files.append({
-                'path': file.path, 'source_file': file.source_file,
-                'size_bytes': file.size_bytes, 'line_count': line_count
-            }) %}
-        {% elif file.loaded_size_bytes != file.size_bytes %}
+    {% for row in known_or_listed %}
+        {% set must_be_read = should_full_refresh() or row.reload_requested_at %}
+        {% if row.path is none and must_be_read %}
             {% do exceptions.raise_compiler_error(
-                file.path ~ ": a file of this name was loaded with " ~ file.loaded_size_bytes
-                ~ " bytes and now has " ~ file.size_bytes ~ ". Give the new delivery a new name, "
-                ~ "or load everything anew with --full-refresh."
+                row.source_file ~ ' is to be loaded anew and is not at ' ~ place
+                ~ ': bring it back. Nothing was changed.'
             ) %}
+        {% elif row.path is not none and (must_be_read or not row.is_untouched) %}
+            {% set file = row.dict() %}
+            {% do file.update(
+                new_sha256=run_query('select content_sha256(' ~ quoted(row.path) ~ ')').rows[0][0]
+            ) %}
+            {% if row.state is not none and not must_be_read %}
+                {% if file.new_sha256 == row.content_sha256 %}
+                    {% do run_query(
+                        'update ' ~ ledger ~ ' set modified_at = ' ~ quoted(row.modified_at | string)
+                        ~ ' where source_file = ' ~ quoted(row.source_file)
+                        ~ ' and content_sha256 = ' ~ quoted(row.content_sha256)
+                    ) %}
+                {% else %}
+                    {% do file.update(refusal=
+                        row.path ~ ": a file of this name was loaded with other content. Give the "
+                        ~ "new delivery a new name; or, to put it in the place of the old one, run "
+                        ~ "dbt run-operation reload_file --args '{source_file: " ~ row.source_file
+                        ~ "}' and build again. Nothing of it was loaded."
+                    ) %}
+                {% endif %}
+            {% endif %}
+            {% if file.refusal or must_be_read or row.state is none %}
+                {% do files.append(file) %}
+            {% endif %}
         {% endif %}
     {% endfor %}
     {{ return(files) }}
 {% endmacro %}
 
 
-{% macro load_event_file(file, target_relation, ledger, rejected) %}
-    {% set columns = model.columns.values() | map(attribute='name') | join(', ') %}
+{# Loads one file and returns nothing, or why it cannot be loaded. #}
+{% macro load_event_file(file, target_relation, ledger, progress) %}
+    {% set same_content = run_query(
+        'select source_file from ' ~ ledger ~ " where state = 'loaded' and content_sha256 = "
+        ~ quoted(file.new_sha256) ~ ' and source_file != ' ~ quoted(file.source_file)
+    ).rows %}
+    {% if same_content and not file.reload_requested_at %}
+        {% do record_event_file(
+            file, ledger, 'duplicate', 'select ' ~ quoted(same_content[0][0]) ~ ' as same_content_as'
+        ) %}
+        {% do log(
+            progress.file ~ ': same content as ' ~ same_content[0][0] ~ ', not loaded again', info=true
+        ) %}
+        {{ return(none) }}
+    {% endif %}
+
     {# a clock that was set back must not hide the file from models that ask for newer loads #}
     {% call statement('begin_file', auto_begin=False) %}
-        set variable amazing_event_file = {{ quoted(file.path) }};
         set variable amazing_source_file = {{ quoted(file.source_file) }};
         set variable amazing_loaded_at = (
             select
                 greatest(
                     cast(current_timestamp at time zone 'UTC' as timestamp),
-                    max(loaded_at) + interval 1 microsecond
+                    max(recorded_at) + interval 1 microsecond
                 )
             from {{ ledger }}
         );
         begin;
+        create or replace temporary table event_duplicates (
+            event_type varchar, price decimal(11, 2), event_at timestamp, is_across boolean
+        );
     {% endcall %}
-    {% call statement('insert_rows', auto_begin=False) %}
-        insert into {{ target_relation }} ({{ columns }})
-        select {{ columns }} from ({{ sql }}) as typed
-        where typed.rejection_reason is null
+    {% if file.reload_requested_at %}
+        {% do withdraw_event_file(target_relation, ledger) %}
+    {% endif %}
+    {% do run_query('select open_event_file(' ~ quoted(file.path) ~ ')') %}
+    {% set read = namespace(
+        lines=0, rejected=0, is_at_end=false, refusal=none,
+        began_at=modules.datetime.datetime.now(), said_at=none
+    ) %}
+    {# more parts than any file has #}
+    {% for _ in range(100000) if not read.is_at_end %}
+        {% set part = fromjson(run_query('select next_event_part()').rows[0][0]) %}
+        {% if part.path %}
+            {% do load_event_part(file, part, target_relation, read) %}
+            {% do say_progress(progress, read, part.bytes_read) %}
+        {% else %}
+            {% set read.is_at_end = true %}
+            {% set read.refusal = part.error %}
+        {% endif %}
+    {% endfor %}
+    {% if not read.refusal and read.rejected > var('max_rejected_share') * read.lines %}
+        {% set read.refusal = too_many_rejected(file, read) %}
+    {% endif %}
+    {% if read.refusal %}
+        {% call statement('undo', auto_begin=False) %}rollback{% endcall %}
+        {{ return(read.refusal) }}
+    {% endif %}
+    {% do record_event_file(
+        file, ledger, 'loaded', event_file_counts(target_relation, read)
+    ) %}
+    {% call statement('end_file', auto_begin=False) %}commit{% endcall %}
+    {{ return(none) }}
+{% endmacro %}
+
+
+{# Types the lines of a part and adds those that are events. #}
+{% macro load_event_part(file, part, target_relation, read) %}
+    {% set columns = model.columns.values() | map(attribute='name') | join(', ') %}
+    {% call statement('begin_part', auto_begin=False) %}
+        set variable amazing_event_part = {{ quoted(part.path) }};
+        set variable amazing_lines_before = {{ part.lines_before }};
     {% endcall %}
     {% set typed_count = run_query(
-        'select count(*) from ' ~ target_relation
-        ~ " where loaded_at = getvariable('amazing_loaded_at')"
+        'create or replace temporary table typed_events as select ' ~ columns
+        ~ ' from (' ~ sql ~ ') as typed where typed.rejection_reason is null'
     ).rows[0][0] %}
-    {% if typed_count != file.line_count %}
-        {% do insert_rejected_lines(rejected) %}
-        {% set rejected_count = run_query(
-            'select count(*) from ' ~ rejected
-            ~ " where loaded_at = getvariable('amazing_loaded_at')"
-        ).rows[0][0] %}
-        {% if typed_count + rejected_count != file.line_count %}
-            {% do exceptions.raise_compiler_error(
-                file.path ~ ": it has " ~ file.line_count ~ " lines, of which " ~ typed_count
-                ~ " were typed and " ~ rejected_count ~ " rejected: lines would be lost, so "
-                ~ "nothing of it was loaded"
-            ) %}
+    {% if typed_count != part.line_count %}
+        {% set rejected_count = insert_rejected_lines() %}
+        {% set read.rejected = read.rejected + rejected_count %}
+        {% if typed_count + rejected_count != part.line_count %}
+            {% set read.is_at_end = true %}
+            {% set read.refusal = file.path ~ ': of ' ~ part.line_count ~ ' lines after line '
+                ~ part.lines_before ~ ', ' ~ typed_count ~ ' were typed and ' ~ rejected_count
+                ~ ' rejected: lines would be lost. Nothing of it was loaded.' %}
         {% endif %}
     {% endif %}
-    {% do find_duplicates(target_relation) %}
-    {% call statement('end_file', auto_begin=False) %}
-        delete from {{ target_relation }}
-        where rowid in (select duplicate_rowid from event_duplicates);
+    {% do insert_typed_events(target_relation, columns) %}
+    {% set read.lines = read.lines + part.line_count %}
+{% endmacro %}
+
+
+{% macro say_progress(progress, read, bytes_read) %}
+    {% set now = modules.datetime.datetime.now() %}
+    {% if read.said_at is none or (now - read.said_at).total_seconds() >= 10 %}
+        {% set share_done = (progress.bytes_done + bytes_read) / progress.bytes_total %}
+        {% set seconds_left = (now - progress.began_at).total_seconds() * (1 / share_done - 1) %}
+        {% set rate = read.lines / (now - read.began_at).total_seconds() %}
+        {% do log(
+            progress.file ~ ': ' ~ '{:,} lines, {:,.0f} a second, {:,.0f} s left for all files'.format(
+                read.lines, rate, seconds_left
+            ), info=true
+        ) %}
+        {% set read.said_at = now %}
+    {% endif %}
+{% endmacro %}
+
+
+{# Adds a file to the ledger, in the place of an earlier row of the same name and content.
+   `counts` is SQL that gives one row of further columns. #}
+{% macro record_event_file(file, ledger, state, counts) %}
+    {% set same_file %}
+        source_file = {{ quoted(file.source_file) }} and content_sha256 = '{{ file.new_sha256 }}'
+    {% endset %}
+    {% call statement('record_event_file', auto_begin=False) %}
+        delete from {{ ledger }} where {{ same_file }} and state != 'loaded';
 
         insert into {{ ledger }} by name
-        with
-
-        kept as (
-            select
-                count(*) as kept_count,
-                min(event_at) as first_event_at,
-                max(event_at) as last_event_at
-            from {{ target_relation }}
-            where loaded_at = getvariable('amazing_loaded_at')
-        ),
-
-        duplicates as (
-            select
-                count(*) as duplicate_count,
-                coalesce(sum(cast(event_type = 'purchase' as bigint)), 0)
-                    as duplicate_purchase_count,
-                coalesce(sum(case when event_type = 'purchase' then price end), 0)
-                    as duplicate_purchase_amount
-            from event_duplicates
-        ),
-
-        rejected as (
-            select count(*) as rejected_count
-            from {{ rejected }}
-            where loaded_at = getvariable('amazing_loaded_at')
-        )
-
         select
-            getvariable('amazing_source_file') as source_file,
+            {{ quoted(file.source_file) }} as source_file,
+            '{{ file.new_sha256 }}' as content_sha256,
+            '{{ state }}' as state,
             {{ file.size_bytes }} as size_bytes,
-            {{ file.line_count }} as row_count,
-            kept.*,
-            duplicates.*,
-            rejected.*,
-            {{ keyed_hash("'fingerprint'") }} as pseudonym_key_fingerprint,
-            getvariable('amazing_loaded_at') as loaded_at
-        from kept
-        cross join duplicates
-        cross join rejected;
-
-        commit;
+            timestamp '{{ file.modified_at }}' as modified_at,
+            counts.*,
+            cast(current_timestamp at time zone 'UTC' as timestamp) as recorded_at,
+            '{{ invocation_id }}' as invocation_id
+        from ({{ counts }}) as counts
+        where not exists (select 1 from {{ ledger }} where {{ same_file }});
     {% endcall %}
 {% endmacro %}
 
 
-{# A second, slower pass over the file, only when the first did not keep every line. The reader
-   names the lines that it cannot split into columns; the line of any other row is its place in
-   the file, plus the header, plus the lines that the reader left out before it. Blank lines are
-   not counted. #}
-{% macro insert_rejected_lines(rejected) %}
-    {% call statement('rejected_lines', auto_begin=False) %}
+{# The counts of the file just loaded, from the tables themselves. The times are those of all its
+   events, so that reload_file finds the files that share some with it. #}
+{% macro event_file_counts(target_relation, read) %}
+    select
+        {{ read.lines }} as row_count,
+        {{ read.rejected }} as rejected_count,
+        kept.kept_count,
+        duplicates.* exclude (first_event_at, last_event_at),
+        least(kept.first_event_at, duplicates.first_event_at) as first_event_at,
+        greatest(kept.last_event_at, duplicates.last_event_at) as last_event_at,
+        {{ keyed_hash("'fingerprint'") }} as pseudonym_key_fingerprint,
+        getvariable('amazing_loaded_at') as loaded_at
+    from (
+        select
+            count(*) as kept_count,
+            min(event_at) as first_event_at,
+            max(event_at) as last_event_at
+        from {{ target_relation }}
+        where loaded_at = getvariable('amazing_loaded_at')
+    ) as kept
+    cross join (
+        select
+            count(*) as duplicate_count,
+            count(case when is_across then 1 end) as duplicate_across_count,
+            count(case when event_type = 'purchase' then 1 end) as duplicate_purchase_count,
+            coalesce(sum(case when event_type = 'purchase' then price end), 0)
+                as duplicate_purchase_amount,
+            min(event_at) as first_event_at,
+            max(event_at) as last_event_at
+        from event_duplicates
+    ) as duplicates
+{% endmacro %}
+
+
+{# Takes the rows of a file's old content out and leaves word of what they touched, so that later
+   models can rebuild it: a session may have lost all its events. #}
+{% macro withdraw_event_file(target_relation, ledger) %}
+    {% call statement('withdraw', auto_begin=False) %}
+        insert into {{ ref('stg_withdrawn_events') }}
+        select distinct
+            session_key,
+            user_key,
+            case when category_code is not null then product_id end as product_id,
+            getvariable('amazing_loaded_at') as withdrawn_at
+        from {{ target_relation }}
+        where source_file = getvariable('amazing_source_file');
+
+        delete from {{ target_relation }}
+        where source_file = getvariable('amazing_source_file');
+
+        delete from {{ ref('stg_rejected_event_lines') }}
+        where source_file = getvariable('amazing_source_file');
+
+        update {{ ledger }} set state = 'superseded', reload_requested_at = null
+        where
+            source_file = getvariable('amazing_source_file')
+            and state in ('loaded', 'duplicate');
+    {% endcall %}
+{% endmacro %}
+
+
+{# A second, slower pass over the part, only when the first did not keep every line. Returns how
+   many lines it kept aside. The reader names the lines that it cannot split into columns; the line
+   of any other row is its place among the rows, plus the lines that the reader left out before it.
+   Blank lines are not counted. #}
+{% macro insert_rejected_lines() %}
+    {% call statement('untyped_rows', auto_begin=False) %}
         create or replace temporary table untyped_rows as
-        select row_in_file, rejection_reason, line
+        select row_number, rejection_reason, line
         from ({{ sql }}) as typed
         where rejection_reason is not null;
-
-        insert into {{ rejected }} by name
+    {% endcall %}
+    {% set rejected_lines %}
+        insert into {{ ref('stg_rejected_event_lines') }} by name
         with
+
+        last_scan as (
+            select max(scan_id) as scan_id
+            from reject_scans
+            where file_path = getvariable('amazing_event_part')
+        ),
 
         unsplit as (
             select
-                line as line_number,
-                min(case error_type
+                reject_errors.line as line_in_part,
+                min(case reject_errors.error_type
                     when 'MISSING COLUMNS' then 'line: expected 9 columns, found fewer'
                     when 'TOO MANY COLUMNS' then 'line: expected 9 columns, found more'
                     when 'INVALID ENCODING' then 'line: expected UTF-8'
-                    else 'line: ' || error_message
+                    else 'line: ' || lower(reject_errors.error_type)
                 end) as reason,
-                min(trim(csv_line, chr(10) || chr(13))) as line
+                min(trim(reject_errors.csv_line, chr(10))) as line
             from reject_errors
-            where scan_id = (select max(scan_id) from reject_errors)
+            inner join last_scan on reject_errors.scan_id = last_scan.scan_id
             group by reject_errors.line
         ),
 
         unsplit_places as (
             select
                 *,
-                line_number - 1 - row_number() over (order by line_number) as rows_before
+                line_in_part - row_number() over (order by line_in_part) as rows_before
             from unsplit
         ),
 
         lines as (
-            select line_number, reason, line from unsplit_places
+            select line_in_part, reason, line from unsplit_places
             union all
             select
-                untyped_rows.row_in_file + 1 + (
+                untyped_rows.row_number + (
                     select count(*) from unsplit_places
-                    where unsplit_places.rows_before < untyped_rows.row_in_file
-                ) as line_number,
+                    where unsplit_places.rows_before < untyped_rows.row_number
+                ) as line_in_part,
                 untyped_rows.rejection_reason,
                 untyped_rows.line
             from untyped_rows
@@ -264,69 +415,127 @@
 
         select
             getvariable('amazing_source_file') as source_file,
-            line_number,
+            getvariable('amazing_lines_before') + line_in_part as line_number,
             reason,
             left(line, 65535) as line,
             getvariable('amazing_loaded_at') as loaded_at
-        from lines;
-    {% endcall %}
+        from lines
+    {% endset %}
+    {{ return(run_query(rejected_lines).rows[0][0]) }}
 {% endmacro %}
 
 
-{# Exact duplicates in the file just loaded, within it and against earlier files. Candidates are
-   found by a hash of few columns, then compared on every one, so that no two different rows are
-   taken for the same. The row of the earliest load stays. #}
-{% macro find_duplicates(target_relation) %}
+{# Why a file with too many rejected lines is refused: the five commonest reasons, each with a
+   sample line. User and session stay out of what is said: the last two columns do, and, where a
+   comma too many or too few moved them, whatever looks like one of them. #}
+{% macro too_many_rejected(file, read) %}
+    {% set query %}
+        select
+            reason,
+            count(*) as line_count,
+            min(line_number) as line_number,
+            regexp_replace(
+                arg_min(line, line_number), '[0-9A-Fa-f-]{12,}|[0-9]{5,}', '#', 'g'
+            ) as line
+        from {{ ref('stg_rejected_event_lines') }}
+        where loaded_at = getvariable('amazing_loaded_at')
+        group by reason
+        order by line_count desc, reason
+        limit 5
+    {% endset %}
+    {% set reasons = [] %}
+    {% for row in run_query(query).rows %}
+        {% set fields = row.line.split(',') %}
+        {% set shown = fields[:7] if fields | length == 9 else fields[:3] %}
+        {% do reasons.append(
+            '  ' ~ '{:,}'.format(row.line_count) ~ ' lines: ' ~ row.reason ~ '; line '
+            ~ row.line_number ~ ": '" ~ (shown | join(','))[:200] ~ ",…'"
+        ) %}
+    {% endfor %}
+    {{ return(
+        file.path ~ ': ' ~ '{:,}'.format(read.rejected) ~ ' of ' ~ '{:,}'.format(read.lines)
+        ~ ' lines cannot be typed, and max_rejected_share allows a share of '
+        ~ var('max_rejected_share') ~ '. Nothing of it was loaded.\n' ~ reasons | join('\n')
+    ) }}
+{% endmacro %}
+
+
+{# Adds the typed rows of a part but exact duplicates: of each other, of rows of this file before
+   them and of other files. Candidates are found by a hash of few columns, then compared on every
+   one, so that no two different rows are taken for the same. Nothing is deleted afterwards: DuckDB
+   would write every row of the transaction a second time. #}
+{% macro insert_typed_events(target_relation, columns) %}
+    {% set narrow_hash = 'hash(session_key, event_at, product_id, event_type)' %}
     {% set compared = model.columns.values() | map(attribute='name')
         | reject('in', ['source_file', 'loaded_at']) | join(', ') %}
-    {% call statement('duplicates', auto_begin=False) %}
-        create or replace temporary table event_duplicates as
+    {# literals, so that no row of another time is read #}
+    {% set bounds = run_query('select min(event_at), max(event_at) from typed_events').rows[0] %}
+    {% if bounds[0] is none %}{{ return(none) }}{% endif %}
+    {% call statement('insert_typed_events', auto_begin=False) %}
+        create or replace temporary table duplicate_candidates as
         with
 
-        bounds as (
-            select min(event_at) as first_event_at, max(event_at) as last_event_at
+        -- a late row makes the bounds wide: earlier rows count on the days of this part only
+        days as (
+            select distinct cast(event_at as date) as event_on
+            from typed_events
+        ),
+
+        earlier_events as (
+            select {{ columns }}
             from {{ target_relation }}
-            where loaded_at = getvariable('amazing_loaded_at')
+            where
+                event_at between '{{ bounds[0] }}' and '{{ bounds[1] }}'
+                and cast(event_at as date) in (select event_on from days)
+                and {{ narrow_hash }} in (select {{ narrow_hash }} from typed_events)
         ),
 
-        around as (
-            select
-                target.rowid as duplicate_rowid,
-                target.loaded_at,
-                hash(target.session_key, target.event_at, target.product_id, target.event_type)
-                    as narrow_hash
-            from {{ target_relation }} as target
-            cross join bounds
-            where target.event_at between bounds.first_event_at and bounds.last_event_at
-        ),
-
-        candidates as (
-            select narrow_hash
-            from around
+        candidate_hashes as (
+            select {{ narrow_hash }} as narrow_hash
+            from typed_events
             group by narrow_hash
-            having count(*) > 1 and max(loaded_at) = getvariable('amazing_loaded_at')
-        ),
+            having count(*) > 1
+            union distinct
+            select {{ narrow_hash }} as narrow_hash
+            from earlier_events
+        )
+
+        select cast(null as bigint) as typed_rowid, {{ columns }}
+        from earlier_events
+        union all
+        select rowid as typed_rowid, {{ columns }}
+        from typed_events
+        where {{ narrow_hash }} in (select narrow_hash from candidate_hashes);
+
+        create or replace temporary table duplicates_of_part as
+        with
 
         compared as (
             select
-                rowid as duplicate_rowid,
+                typed_rowid,
                 event_type,
                 price,
-                loaded_at,
-                row_number() over (
-                    partition by {{ compared }} order by loaded_at, rowid
-                ) as copy_number
-            from {{ target_relation }}
-            where
-                rowid in (
-                    select around.duplicate_rowid
-                    from around
-                    inner join candidates on around.narrow_hash = candidates.narrow_hash
-                )
+                event_at,
+                row_number() over copies as copy_number,
+                min(loaded_at) over copies < loaded_at as is_across
+            from duplicate_candidates
+            window copies as (
+                partition by {{ compared }}
+                order by loaded_at, typed_rowid nulls first
+            )
         )
 
-        select duplicate_rowid, event_type, price
+        select typed_rowid, event_type, price, event_at, is_across
         from compared
-        where copy_number > 1 and loaded_at = getvariable('amazing_loaded_at')
+        where copy_number > 1 and typed_rowid is not null;
+
+        insert into {{ target_relation }} ({{ columns }})
+        select {{ columns }}
+        from typed_events
+        where rowid not in (select typed_rowid from duplicates_of_part);
+
+        insert into event_duplicates
+        select event_type, price, event_at, is_across
+        from duplicates_of_part;
     {% endcall %}
 {% endmacro %}

@@ -1,7 +1,9 @@
+{{ config(materialized='table') }}
+
 with
 
-product_categories as (
-    select * from {{ ref('int_product_categories') }}
+file_products as (
+    select * from {{ ref('int_file_products') }}
 ),
 
 category_groups as (
@@ -13,8 +15,9 @@ sensitive_categories as (
 ),
 
 codes as (
-    select distinct product_categories.category_code
-    from product_categories
+    select distinct file_products.category_code
+    from file_products
+    where file_products.category_code is not null
 ),
 
 -- the longest prefix wins: electronics.smartphone before electronics

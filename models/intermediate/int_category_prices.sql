@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with
 
 as_of as (
@@ -17,10 +19,9 @@ int_category_prices as (
         cast(sum(sessions.log_price_sum) as double precision)
         / nullif(sum(sessions.priced_event_count), 0) as mean_log_price
     from sessions
-    cross join as_of
     where
         sessions.only_category_group is not null
-        and sessions.ended_at <= as_of.as_of
+        and sessions.ended_at <= (select as_of.as_of from as_of)
     group by sessions.only_category_group
 )
 

@@ -18,8 +18,8 @@ completed as (
         coalesce(events.category_code, products.category_code) as completed_category_code,
         -- when a product's code becomes known, or doubtful, its events without a code change too
         case
-            when events.category_code is null and products.loaded_at > events.loaded_at
-                then products.loaded_at
+            when events.category_code is null and products.changed_at > events.loaded_at
+                then products.changed_at
             else events.loaded_at
         end as changed_at
     from events

@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with
 
 as_of as (
@@ -15,10 +17,9 @@ int_recent_users as (
         cast(sum(sessions.event_count) as bigint) as event_count,
         cast(sum(sessions.revenue_amount) as decimal(18, 2)) as revenue_amount
     from sessions
-    cross join as_of
     where
-        sessions.ended_at > as_of.as_of - interval '30 days'
-        and sessions.ended_at <= as_of.as_of
+        sessions.ended_at > (select as_of.as_of from as_of) - interval '30 days'
+        and sessions.ended_at <= (select as_of.as_of from as_of)
     group by sessions.user_key
 )
 

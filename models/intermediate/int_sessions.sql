@@ -1,53 +1,70 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='delete+insert',
-    unique_key='session_key'
-) }}
+{{ config(materialized='incremental_by_load', unique_key='session_key') }}
 
+-- depends_on: {{ ref('stg_event_files') }}
 -- depends_on: {{ ref('stg_events') }}
+-- depends_on: {{ ref('stg_withdrawn_events') }}
 -- depends_on: {{ ref('int_products') }}
-
 with
-
-events as (
-    select * from {{ ref('int_events') }}
-),
 
 campaign_days as (
     select * from {{ ref('marketing_calendar') }}
 ),
-{% if is_incremental() %}
 
-    typed_events as (
-        select * from {{ ref('stg_events') }}
-    ),
+products as (
+    select * from {{ ref('int_products') }}
+),
 
-    products as (
-        select * from {{ ref('int_products') }}
-    ),
+withdrawn as (
+    select * from {{ ref('stg_withdrawn_events') }}
+),
 
-    last_build as (
-        select coalesce(max(built.changed_at), timestamp '1970-01-01 00:00:00') as changed_at
-        from {{ this }} as built
-    ),
+-- Events are named several times in place of one CTE: DuckDB would write that out, all events of
+-- all time.
+--
+-- Sessions that have events of earlier loads and are rebuilt from all their events: one more came,
+-- however late (hence by load, not by time); the category of a product in it became known or
+-- doubtful; or a file was withdrawn that had events of it.
+touched_sessions as (
+    select built.session_key
+    from {{ this }} as built
+    where
+        built.session_key in (
+            select new_events.session_key
+            from {{ ref('stg_events') }} as new_events
+            where
+                new_events.loaded_at > {{ built_until() }}
+                and new_events.loaded_at <= {{ build_until() }}
+        )
+    union distinct
+    select uncoded_events.session_key
+    from {{ ref('stg_events') }} as uncoded_events
+    inner join products on uncoded_events.product_id = products.product_id
+    where
+        uncoded_events.category_code is null
+        and uncoded_events.loaded_at <= {{ built_until() }}
+        and products.has_uncoded_events
+        and products.changed_at > {{ built_until() }}
+        and products.changed_at <= {{ build_until() }}
+    union distinct
+    select withdrawn.session_key
+    from withdrawn
+    where
+        withdrawn.withdrawn_at > {{ built_until() }}
+        and withdrawn.withdrawn_at <= {{ build_until() }}
+),
 
-    -- A session is rebuilt from all its events when one came, however late (hence by load, not by
-    -- time), or when the category of a product in it became known or doubtful.
-    touched_sessions as (
-        select typed_events.session_key
-        from typed_events
-        cross join last_build
-        where typed_events.loaded_at > last_build.changed_at
-        union distinct
-        select typed_events.session_key
-        from typed_events
-        inner join products on typed_events.product_id = products.product_id
-        cross join last_build
-        where
-            typed_events.category_code is null
-            and products.loaded_at > last_build.changed_at
-    ),
-{% endif %}
+events as (
+    select new_events.*
+    from {{ ref('int_events') }} as new_events
+    where
+        new_events.loaded_at > {{ built_until() }}
+        and new_events.loaded_at <= {{ build_until() }}
+    union all
+    select old_events.*
+    from {{ ref('int_events') }} as old_events
+    inner join touched_sessions on old_events.session_key = touched_sessions.session_key
+    where old_events.loaded_at <= {{ built_until() }}
+),
 
 int_sessions as (
     select
@@ -58,47 +75,47 @@ int_sessions as (
                 then min(events.category_group)
         end as only_category_group,
         count(*) as event_count,
-        sum(case when events.event_type = 'view' then 1 else 0 end) as view_count,
-        sum(case when events.event_type = 'cart' then 1 else 0 end) as cart_count,
-        sum(case when events.event_type = 'remove_from_cart' then 1 else 0 end)
+        count(case when events.event_type = 'view' then 1 end) as view_count,
+        count(case when events.event_type = 'cart' then 1 end) as cart_count,
+        count(case when events.event_type = 'remove_from_cart' then 1 end)
             as removal_count,
-        sum(case when events.event_type = 'purchase' then 1 else 0 end) as purchase_count,
+        count(case when events.event_type = 'purchase' then 1 end) as purchase_count,
         count(distinct case when events.event_type = 'view' then events.product_id end)
             as viewed_product_count,
         count(distinct events.brand) as brand_count,
         count(distinct events.category_id) as category_count,
         count(events.usable_price) as priced_event_count,
         -- 21:00 to 02:59 UTC, the quietest hours of the real files: night on Moscow's clock
-        sum(case when extract(hour from events.event_at) in (21, 22, 23, 0, 1, 2) then 1 else 0 end)
+        count(case when extract(hour from events.event_at) in (21, 22, 23, 0, 1, 2) then 1 end)
             as night_event_count,
-        sum(case when extract(dow from events.event_at) in (0, 6) then 1 else 0 end)
+        count(case when extract(dow from events.event_at) in (0, 6) then 1 end)
             as weekend_event_count,
         count(campaign_days.campaign_on) as campaign_event_count,
-        sum(case when events.category_group = 'smartphones' then 1 else 0 end)
+        count(case when events.category_group = 'smartphones' then 1 end)
             as smartphones_event_count,
-        sum(case when events.category_group = 'electronics' then 1 else 0 end)
+        count(case when events.category_group = 'electronics' then 1 end)
             as electronics_event_count,
-        sum(case when events.category_group = 'appliances' then 1 else 0 end)
+        count(case when events.category_group = 'appliances' then 1 end)
             as appliances_event_count,
-        sum(case when events.category_group = 'computers' then 1 else 0 end)
+        count(case when events.category_group = 'computers' then 1 end)
             as computers_event_count,
-        sum(case when events.category_group = 'apparel' then 1 else 0 end)
+        count(case when events.category_group = 'apparel' then 1 end)
             as apparel_event_count,
-        sum(case when events.category_group = 'furniture' then 1 else 0 end)
+        count(case when events.category_group = 'furniture' then 1 end)
             as furniture_event_count,
-        sum(case when events.category_group = 'auto' then 1 else 0 end)
+        count(case when events.category_group = 'auto' then 1 end)
             as auto_event_count,
-        sum(case when events.category_group = 'construction' then 1 else 0 end)
+        count(case when events.category_group = 'construction' then 1 end)
             as construction_event_count,
-        sum(case when events.category_group = 'accessories' then 1 else 0 end)
+        count(case when events.category_group = 'accessories' then 1 end)
             as accessories_event_count,
-        sum(case when events.category_group = 'sport' then 1 else 0 end)
+        count(case when events.category_group = 'sport' then 1 end)
             as sport_event_count,
-        sum(case when events.category_group = 'other' then 1 else 0 end)
+        count(case when events.category_group = 'other' then 1 end)
             as other_event_count,
-        sum(case when events.category_group = 'unknown' then 1 else 0 end)
+        count(case when events.category_group = 'unknown' then 1 end)
             as unknown_event_count,
-        sum(case when events.category_group = 'withheld' then 1 else 0 end)
+        count(case when events.category_group = 'withheld' then 1 end)
             as withheld_event_count,
         {{ dbt.datediff('min(events.event_at)', 'max(events.event_at)', 'second') }}
             as duration_seconds,
@@ -115,12 +132,10 @@ int_sessions as (
         ) as log_price_sum,
         min(events.event_at) as started_at,
         max(events.event_at) as ended_at,
-        max(events.changed_at) as changed_at
+        max(events.changed_at) as changed_at,
+        max(events.loaded_at) as last_loaded_at
     from events
     left join campaign_days on cast(events.event_at as date) = campaign_days.campaign_on
-    {% if is_incremental() %}
-        inner join touched_sessions on events.session_key = touched_sessions.session_key
-    {% endif %}
     group by events.session_key
 )
 

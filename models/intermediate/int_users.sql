@@ -1,21 +1,27 @@
 {{ config(
     materialized='incremental' if var('as_of') is none else 'table',
     incremental_strategy='delete+insert',
-    unique_key='user_key'
+    unique_key='user_key',
+    pre_hook="{{ delete_withdrawn('user_key') if var('as_of') is none }}"
 ) }}
+
+-- depends_on: {{ ref('stg_withdrawn_events') }}
+
+{# Named twice in place of one CTE: DuckDB would write that out, all sessions of all time. A session
+   counts once it is over. #}
+{% set counted_sessions -%}
+    {{ ref('int_sessions') }} as sessions
+    where
+        sessions.ended_at <= (select as_of.as_of from as_of)
+        {% if is_incremental() %}
+            and sessions.user_key in (select touched_users.user_key from touched_users)
+        {% endif %}
+{%- endset %}
 
 with
 
 as_of as (
     select * from {{ ref('int_as_of') }}
-),
-
--- a session counts once it is over
-sessions as (
-    select sessions.*
-    from {{ ref('int_sessions') }} as sessions
-    cross join as_of
-    where sessions.ended_at <= as_of.as_of
 ),
 {% if is_incremental() %}
 
@@ -27,32 +33,30 @@ sessions as (
     ),
 
     -- A user with one touched session is rebuilt from all sessions. The second condition serves
-    -- when the last build looked at an earlier moment.
+    -- when the last build looked at an earlier moment, the third when a session is no more.
     touched_users as (
-        select distinct sessions.user_key
-        from sessions
-        cross join last_build
+        select sessions.user_key
+        from {{ ref('int_sessions') }} as sessions
         where
-            sessions.changed_at > last_build.changed_at
-            or sessions.ended_at > last_build.as_of
+            sessions.ended_at <= (select as_of.as_of from as_of)
+            and (
+                sessions.changed_at > (select last_build.changed_at from last_build)
+                or sessions.ended_at > (select last_build.as_of from last_build)
+            )
+        union distinct
+        select withdrawn.user_key
+        from {{ ref('stg_withdrawn_events') }} as withdrawn
+        where withdrawn.withdrawn_at > (select last_build.changed_at from last_build)
     ),
 {% endif %}
 
-counted_sessions as (
-    select sessions.*
-    from sessions
-    {% if is_incremental() %}
-        inner join touched_users on sessions.user_key = touched_users.user_key
-    {% endif %}
-),
-
 days as (
     select
-        counted_sessions.user_key,
-        cast(counted_sessions.started_at as date) as active_on,
-        sum(counted_sessions.event_count) as event_count
-    from counted_sessions
-    group by counted_sessions.user_key, cast(counted_sessions.started_at as date)
+        sessions.user_key,
+        cast(sessions.started_at as date) as active_on,
+        sum(sessions.event_count) as event_count
+    from {{ counted_sessions }}
+    group by sessions.user_key, cast(sessions.started_at as date)
 ),
 
 active_days as (
@@ -69,15 +73,13 @@ totals as (
     select
         sessions.user_key,
         count(*) as session_count,
-        cast(sum(case when sessions.event_count = 1 then 1 else 0 end) as bigint)
+        count(case when sessions.event_count = 1 then 1 end)
             as bounce_session_count,
-        cast(sum(case when sessions.cart_count > 0 then 1 else 0 end) as bigint)
+        count(case when sessions.cart_count > 0 then 1 end)
             as cart_session_count,
-        cast(
-            sum(case when sessions.cart_count > 0 and sessions.purchase_count = 0 then 1 else 0 end)
-            as bigint
-        ) as abandoned_cart_session_count,
-        cast(sum(case when sessions.purchase_count > 0 then 1 else 0 end) as bigint) as order_count,
+        count(case when sessions.cart_count > 0 and sessions.purchase_count = 0 then 1 end)
+            as abandoned_cart_session_count,
+        count(case when sessions.purchase_count > 0 then 1 end) as order_count,
         max(sessions.event_count) as longest_session_event_count,
         cast(sum(sessions.event_count) as bigint) as event_count,
         cast(sum(sessions.view_count) as bigint) as view_count,
@@ -106,7 +108,7 @@ totals as (
         cast(sum(sessions.unknown_event_count) as bigint) as unknown_event_count,
         cast(sum(sessions.withheld_event_count) as bigint) as withheld_event_count,
         -- A session of more than a day is an id that came back: its length says nothing.
-        cast(sum(case when sessions.duration_seconds <= 86400 then 1 else 0 end) as bigint)
+        count(case when sessions.duration_seconds <= 86400 then 1 end)
             as timed_session_count,
         cast(
             sum(
@@ -121,7 +123,7 @@ totals as (
         max(sessions.ended_at) as last_event_at,
         max(case when sessions.purchase_count > 0 then sessions.ended_at end) as last_order_at,
         max(sessions.changed_at) as changed_at
-    from counted_sessions as sessions
+    from {{ counted_sessions }}
     group by sessions.user_key
 ),
 

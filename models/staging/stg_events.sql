@@ -2,6 +2,7 @@
 
 -- depends_on: {{ ref('stg_event_files') }}
 -- depends_on: {{ ref('stg_rejected_event_lines') }}
+-- depends_on: {{ ref('stg_withdrawn_events') }}
 
 with
 
@@ -13,17 +14,19 @@ category_corrections as (
     select * from {{ ref('category_corrections') }}
 ),
 
--- the row's place in the file, needed only to name the line of a rejected row
+-- the row's place among the rows, needed only to name the line of a rejected row
 numbered as (
     select
         event_lines.*,
-        row_number() over () as row_in_file
+        row_number() over () as row_number
     from event_lines
 ),
 
 typed as (
     select
         numbered.*,
+        -- Rows without an id make one session per user and day, not one giant session.
+        coalesce(numbered.user_session, left(numbered.event_time, 10)) as session_id,
         {{ try_cast("left(numbered.event_time, 19)", 'timestamp') }} as event_at,
         {{ try_cast('numbered.product_id', 'bigint') }} as typed_product_id,
         {{ try_cast('numbered.category_id', 'bigint') }} as typed_category_id,
@@ -34,7 +37,7 @@ typed as (
 
 -- A cast alone would guess: it reads 2.05E+18 and 5.6 as whole numbers. Hence the way back to
 -- text must give the same text.
-judged as (
+judged as materialized (
     select
         typed.*,
         case
@@ -62,8 +65,10 @@ judged as (
                 or typed.typed_category_id < 1
                 or cast(typed.typed_category_id as varchar(32)) != typed.category_id
                 then 'category_id: expected a whole number above 0'
-            when typed.category_code like '%"%' then 'category_code: expected no quotation marks'
-            when typed.brand like '%"%' then 'brand: expected no quotation marks'
+            when typed.category_code like '%"%' or typed.category_code like '%' || chr(0) || '%'
+                then 'category_code: expected no quotation mark and no NUL byte'
+            when typed.brand like '%"%' or typed.brand like '%' || chr(0) || '%'
+                then 'brand: expected no quotation mark and no NUL byte'
             when
                 typed.typed_price is null
                 or typed.typed_price < 0
@@ -80,14 +85,23 @@ judged as (
     from typed
 ),
 
+-- A session has several events: each pair is hashed once. A session is one user's: a few ids are
+-- shared.
+identities as (
+    select
+        judged.user_id,
+        judged.session_id,
+        {{ keyed_hash('judged.user_id') }} as user_key,
+        {{ keyed_digest("judged.user_id || ' ' || judged.session_id") }} as session_key
+    from judged
+    where judged.rejection_reason is null
+    group by judged.user_id, judged.session_id
+),
+
 stg_events as (
     select
-        {{ keyed_hash('judged.user_id') }} as user_key,
-        -- A session is one user's: a few ids are shared. Rows without an id make one session per
-        -- user and day, not one giant session.
-        {{ keyed_hash(
-            "judged.user_id || ' ' || coalesce(judged.user_session, left(judged.event_time, 10))"
-        ) }} as session_key,
+        identities.user_key,
+        identities.session_key,
         judged.typed_product_id as product_id,
         judged.typed_category_id as category_id,
         judged.event_type,
@@ -102,13 +116,17 @@ stg_events as (
         judged.source_file,
         judged.loaded_at,
         judged.rejection_reason,
-        judged.row_in_file,
+        judged.row_number,
         coalesce(judged.event_time, '') || ',' || coalesce(judged.event_type, '')
         || ',' || coalesce(judged.product_id, '') || ',' || coalesce(judged.category_id, '')
         || ',' || coalesce(judged.category_code, '') || ',' || coalesce(judged.brand, '')
         || ',' || coalesce(judged.price, '') || ',' || coalesce(judged.user_id, '')
         || ',' || coalesce(judged.user_session, '') as line
     from judged
+    left join identities
+        on
+            judged.user_id = identities.user_id
+            and judged.session_id = identities.session_id
     left join category_corrections
         on
             judged.category_code = category_corrections.category_code

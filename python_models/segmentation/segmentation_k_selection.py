@@ -4,18 +4,21 @@ from typing import Any
 
 import pandas as pd
 
-from amazing_segments import segmentation
+from amazing_segments import model_versions
 
 
 def model(dbt: Any, session: Any) -> pd.DataFrame:
     """Return the rows of a new model version, or none."""
     dbt.config(materialized="incremental", incremental_strategy="append", full_refresh=False)
-    transforms = segmentation.model_transforms(dbt.ref("feature_catalogue").df())
-    trained = segmentation.empty_k_selection()
+    transforms = model_versions.model_transforms(dbt.ref("feature_catalogue").df())
+    trained = model_versions.empty_k_selection()
     if dbt.is_incremental:
         trained = session.table(str(dbt.this)).df()
     sample = dbt.ref("segmentation_sample")
-    version = segmentation.version_to_train(trained, transforms, dbt.config.meta_get("retrain"))
+    version = model_versions.version_to_train(trained, transforms, dbt.config.meta_get("retrain"))
     if version is None:
-        return segmentation.empty_k_selection()
+        return model_versions.empty_k_selection()
+    # imported only to train: scikit-learn takes seconds
+    from amazing_segments import segmentation
+
     return segmentation.select_k(sample.order("user_key").df(), transforms, version)

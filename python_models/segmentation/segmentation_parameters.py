@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from amazing_segments import segmentation
+from amazing_segments import model_versions
 
 
 def model(dbt: Any, session: Any) -> pd.DataFrame:
@@ -12,12 +12,15 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
     dbt.config(materialized="incremental", incremental_strategy="append", full_refresh=False)
     chosen = dbt.ref("segmentation_k_selection").filter("is_chosen").df()
     sample = dbt.ref("segmentation_sample")
-    transforms = segmentation.model_transforms(dbt.ref("feature_catalogue").df())
+    transforms = model_versions.model_transforms(dbt.ref("feature_catalogue").df())
     if dbt.is_incremental:
         fitted = session.table(str(dbt.this)).df()
         chosen = chosen[~chosen["model_version"].isin(fitted["model_version"])]
     if chosen.empty:
-        return segmentation.empty_parameters()
+        return model_versions.empty_parameters()
+    # imported only to train: scikit-learn takes seconds
+    from amazing_segments import segmentation
+
     newest = chosen.sort_values("model_version").iloc[-1]
     return segmentation.fit_parameters(
         sample.order("user_key").df(), transforms, int(newest["k"]), int(newest["model_version"])

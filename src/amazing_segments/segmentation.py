@@ -6,11 +6,12 @@ scaling, PCA and nearest centroid, the score of segment `s` is affine,
 `score_s(x) = intercept_s + sum_i coefficient_si * f_i(x_i)`, and the segment is the arg max.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import (
@@ -21,6 +22,13 @@ from sklearn.metrics import (
 )
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
+
+from amazing_segments.model_versions import (
+    K_SELECTION_TYPES,
+    PARAMETER_TYPES,
+    empty_k_selection,
+    features_text,
+)
 
 TRANSFORMS = ("identity", "log", "log1p", "shrunk")
 RANDOM_STATE = 0
@@ -41,67 +49,6 @@ MIN_TRAINING_USERS = 100
 MIN_USEFUL_K = 4
 MIN_SEGMENT_SHARE = 0.02
 MIN_STABILITY = 0.6
-
-UNFIT = "to_be_reviewed"
-MIN_SIGNATURE_FIT = 0.35
-
-K_SELECTION_TYPES = {
-    "model_version": "int64",
-    "k": "int64",
-    "inertia": "float64",
-    "silhouette": "float64",
-    "calinski_harabasz": "float64",
-    "davies_bouldin": "float64",
-    "stability": "float64",
-    "smallest_share": "float64",
-    "is_chosen": "bool",
-    "user_count": "int64",
-    "random_state": "int64",
-    "features": "str",
-    "as_of": "datetime64[us]",
-    "trained_at": "datetime64[us]",
-}
-PARAMETER_TYPES = {
-    "model_version": "int64",
-    "parameter": "str",
-    "segment": "Int64",
-    "component": "Int64",
-    "feature": "str",
-    "value": "float64",
-}
-
-
-def model_transforms(catalogue: pd.DataFrame) -> dict[str, str]:
-    """Return the transform of each feature of the model, in the catalogue's order.
-
-    Args:
-        catalogue: position, feature, transform, is_in_model.
-
-    """
-    used = catalogue[catalogue["is_in_model"]].sort_values("position")
-    return dict(zip(used["feature"], used["transform"], strict=True))
-
-
-def version_to_train(
-    trained: pd.DataFrame, transforms: dict[str, str], retrain: bool
-) -> int | None:
-    """Return the number of the model to train now, or None to keep the current one.
-
-    A model is trained when there is none, when asked for, or when the last one knows other
-    features.
-
-    Args:
-        trained: The rows of `select_k` of all versions so far.
-        transforms: As for `fit_preparation`.
-        retrain: Whether a new model is asked for.
-
-    """
-    if trained.empty:
-        return 1
-    last = trained.sort_values("model_version").iloc[-1]
-    if retrain or last["features"] != _signature(transforms):
-        return int(last["model_version"]) + 1
-    return None
 
 
 @dataclass(frozen=True)
@@ -200,40 +147,37 @@ def select_k(users: pd.DataFrame, transforms: dict[str, str], model_version: int
     sample = users.head(DIAGNOSTIC_USERS)
     coordinates = fit_preparation(sample, transforms).transform(sample)
     halves = np.random.default_rng(RANDOM_STATE).permutation(len(coordinates)) % 2 == 0
-    rows = []
-    for k in CANDIDATE_K:
-        clusters = fit_clusters(coordinates, k)
-        one, other = (
-            fit_clusters(coordinates[half], k).predict(coordinates) for half in (halves, ~halves)
-        )
-        rows.append(
-            {
-                "k": k,
-                "inertia": clusters.inertia_,
-                "silhouette": silhouette_score(
-                    coordinates[:SILHOUETTE_USERS], clusters.labels_[:SILHOUETTE_USERS]
-                ),
-                "calinski_harabasz": calinski_harabasz_score(coordinates, clusters.labels_),
-                "davies_bouldin": davies_bouldin_score(coordinates, clusters.labels_),
-                "stability": adjusted_rand_score(one, other),
-                "smallest_share": np.bincount(clusters.labels_, minlength=k).min() / len(sample),
-            }
-        )
+    # one k a core, each on one thread: see fit_clusters
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as cores:
+        rows = list(cores.map(lambda k: _evaluate_k(coordinates, halves, k), CANDIDATE_K))
     evaluated = pd.DataFrame(rows)
     return evaluated.assign(
         model_version=model_version,
         is_chosen=evaluated["k"] == choose_k(evaluated),
         user_count=len(users),
         random_state=RANDOM_STATE,
-        features=_signature(transforms),
+        features=features_text(transforms),
         as_of=users["as_of"].iloc[0],
         trained_at=pd.Timestamp.now(tz="UTC").tz_localize(None),
     )[list(K_SELECTION_TYPES)].astype(K_SELECTION_TYPES)
 
 
-def empty_k_selection() -> pd.DataFrame:
-    """Return no row of `select_k`, typed."""
-    return pd.DataFrame(columns=list(K_SELECTION_TYPES)).astype(K_SELECTION_TYPES)
+def _evaluate_k(coordinates: np.ndarray, halves: np.ndarray, k: int) -> dict[str, float]:
+    clusters = fit_clusters(coordinates, k)
+    one, other = (
+        fit_clusters(coordinates[half], k).predict(coordinates) for half in (halves, ~halves)
+    )
+    return {
+        "k": k,
+        "inertia": clusters.inertia_,
+        "silhouette": silhouette_score(
+            coordinates[:SILHOUETTE_USERS], clusters.labels_[:SILHOUETTE_USERS]
+        ),
+        "calinski_harabasz": calinski_harabasz_score(coordinates, clusters.labels_),
+        "davies_bouldin": davies_bouldin_score(coordinates, clusters.labels_),
+        "stability": adjusted_rand_score(one, other),
+        "smallest_share": np.bincount(clusters.labels_, minlength=k).min() / len(coordinates),
+    }
 
 
 def choose_k(evaluated: pd.DataFrame) -> int:
@@ -315,52 +259,6 @@ def fit_parameters(
     )
 
 
-def empty_parameters() -> pd.DataFrame:
-    """Return no row of `fit_parameters`, typed."""
-    return pd.DataFrame(columns=list(PARAMETER_TYPES)).astype(PARAMETER_TYPES)
-
-
-def match_personas(centroids: pd.DataFrame, signatures: pd.DataFrame) -> pd.DataFrame:
-    """Give each segment the persona whose signature fits its centroid best, one persona each.
-
-    The fit is the cosine between centroid and signature over all features of the model, so that a
-    segment that stands out elsewhere fits less. The assignment is optimal within each version
-    (Kuhn 1955, The Hungarian method for the assignment problem).
-
-    Args:
-        centroids: model_version, segment, feature, value (standard deviations from the mean user).
-        signatures: persona, feature, weight (its sign says the direction).
-
-    Returns:
-        One row per segment: model_version, segment, persona, fit (-1..1). The persona is
-        `to_be_reviewed` where no free one reaches `MIN_SIGNATURE_FIT`.
-
-    """
-    types = {"model_version": "int64", "segment": "int64", "persona": "str", "fit": "float64"}
-    matched = [pd.DataFrame(columns=list(types)).astype(types)]
-    for version, of_version in centroids.groupby("model_version"):
-        centres = of_version.pivot_table(index="segment", columns="feature", values="value")
-        weights = (
-            signatures.pivot_table(index="persona", columns="feature", values="weight")
-            .reindex(columns=centres.columns)
-            .fillna(0.0)
-        )
-        fits = _unit_rows(centres.to_numpy()) @ _unit_rows(weights.to_numpy()).T
-        rows, columns = linear_sum_assignment(-fits)
-        found = pd.Series(UNFIT, index=centres.index)
-        fit = pd.Series(np.nan, index=centres.index)
-        fit.iloc[rows] = fits[rows, columns]
-        found.iloc[rows] = weights.index[columns]
-        found[~(fit >= MIN_SIGNATURE_FIT)] = UNFIT
-        of_segments = pd.DataFrame({"persona": found, "fit": fit}).reset_index()
-        matched.append(of_segments.assign(model_version=version)[list(types)].astype(types))
-    return pd.concat(matched, ignore_index=True)
-
-
-def _signature(transforms: dict[str, str]) -> str:
-    return ",".join(f"{feature}:{transform}" for feature, transform in transforms.items())
-
-
 def _transform(users: pd.DataFrame, transforms: dict[str, str], prior: np.ndarray) -> np.ndarray:
     # the same operations in the same order as the macro transform_feature: labels must agree
     sessions = users["session_count"].to_numpy(dtype=float)
@@ -375,10 +273,6 @@ def _transform(users: pd.DataFrame, transforms: dict[str, str], prior: np.ndarra
             values = (values * sessions + PRIOR_SESSIONS * mean) / (sessions + PRIOR_SESSIONS)
         columns.append(values)
     return np.column_stack(columns)
-
-
-def _unit_rows(values: np.ndarray) -> np.ndarray:
-    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
 
 
 def _long(

@@ -8,7 +8,7 @@ import pytest
 from conftest import KEY, PROJECT, Warehouse
 from sklearn.metrics import adjusted_rand_score
 
-from amazing_segments import segmentation
+from amazing_segments import model_versions, personas, segmentation
 
 TRANSFORMS = {"amount": "log1p", "level": "log", "night": "shrunk", "variety": "identity"}
 
@@ -141,11 +141,11 @@ def test_the_rule_for_k() -> None:
 
 def test_when_a_model_is_trained() -> None:
     trained = segmentation.select_k(users(), TRANSFORMS, 4)
-    none = segmentation.empty_k_selection()
-    assert segmentation.version_to_train(none, TRANSFORMS, retrain=False) == 1
-    assert segmentation.version_to_train(trained, TRANSFORMS, retrain=False) is None
-    assert segmentation.version_to_train(trained, TRANSFORMS, retrain=True) == 5
-    assert segmentation.version_to_train(trained, {"amount": "log"}, retrain=False) == 5
+    none = model_versions.empty_k_selection()
+    assert model_versions.version_to_train(none, TRANSFORMS, retrain=False) == 1
+    assert model_versions.version_to_train(trained, TRANSFORMS, retrain=False) is None
+    assert model_versions.version_to_train(trained, TRANSFORMS, retrain=True) == 5
+    assert model_versions.version_to_train(trained, {"amount": "log"}, retrain=False) == 5
 
 
 def test_each_segment_gets_the_best_persona_once_or_none() -> None:
@@ -163,8 +163,8 @@ def test_each_segment_gets_the_best_persona_once_or_none() -> None:
     signatures = pd.DataFrame(
         [("owl", "night", 1.5), ("saver", "price", -1.0)], columns=["persona", "feature", "weight"]
     )
-    matched = segmentation.match_personas(centroids, signatures)
-    assert matched["persona"].tolist() == ["owl", "saver", segmentation.UNFIT]
+    matched = personas.match_personas(centroids, signatures)
+    assert matched["persona"].tolist() == ["owl", "saver", personas.UNFIT]
     assert matched["fit"].iloc[0] == pytest.approx(2 / np.hypot(2, 0.1))
 
 
@@ -180,7 +180,7 @@ def test_warehouse_labels_are_those_of_scikit_learn(sample: Warehouse) -> None:
         ),
         columns=["position", "feature", "transform", "is_in_model"],
     )
-    transforms = segmentation.model_transforms(catalogue)
+    transforms = model_versions.model_transforms(catalogue)
     columns = [*transforms, "session_count", "segment"]
     frame = pd.DataFrame(
         sample.rows(

@@ -4,6 +4,7 @@ with
 
 files as (
     select * from {{ ref('stg_event_files') }}
+    where state = 'loaded'
 ),
 
 reported as (

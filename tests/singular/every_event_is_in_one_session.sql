@@ -2,11 +2,22 @@
 -- exactly its events, none lost, none counted twice, none left over.
 with
 
+looked_at as (
+    select events.session_key
+    from {{ ref('stg_events') }} as events
+    where {{ untested('events.loaded_at') }} and {{ sampled('events.session_key') }}
+    union distinct
+    select sessions.session_key
+    from {{ ref('int_sessions') }} as sessions
+    where {{ untested('sessions.changed_at') }} and {{ sampled('sessions.session_key') }}
+),
+
 events as (
     select
         events.session_key,
         count(*) as event_count
     from {{ ref('stg_events') }} as events
+    inner join looked_at on events.session_key = looked_at.session_key
     group by events.session_key
 ),
 
@@ -15,6 +26,7 @@ sessions as (
         sessions.session_key,
         sum(sessions.event_count) as event_count
     from {{ ref('int_sessions') }} as sessions
+    inner join looked_at on sessions.session_key = looked_at.session_key
     group by sessions.session_key
 ),
 

@@ -4,6 +4,7 @@ with
 
 files as (
     select * from {{ ref('stg_event_files') }}
+    where state = 'loaded' and {{ untested('loaded_at') }}
 ),
 
 kept as (
@@ -11,6 +12,7 @@ kept as (
         events.source_file,
         count(*) as line_count
     from {{ ref('stg_events') }} as events
+    where {{ untested('events.loaded_at') }}
     group by events.source_file
 ),
 
@@ -19,6 +21,7 @@ rejected as (
         lines.source_file,
         count(*) as line_count
     from {{ ref('stg_rejected_event_lines') }} as lines
+    where {{ untested('lines.loaded_at') }}
     group by lines.source_file
 ),
 

@@ -4,6 +4,7 @@ with
 
 sessions as (
     select * from {{ ref('int_sessions') }}
+    where {{ untested('changed_at') }}
 ),
 
 wrong_sessions as (

@@ -4,6 +4,7 @@ with
 
 events as (
     select * from {{ ref('stg_events') }}
+    where {{ untested('loaded_at') }} and {{ sampled('session_key') }}
 ),
 
 wrong_sessions as (

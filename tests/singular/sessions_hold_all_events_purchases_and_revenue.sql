@@ -1,22 +1,13 @@
--- Protects the money: what the sessions sum up is what the events say, to the cent. A price of 0 or
--- above 10,000 is no revenue.
+-- Protects the money: what the sessions sum up is what the events of each file and product do,
+-- to the cent.
 with
 
 of_events as (
     select
-        count(*) as event_count,
-        coalesce(sum(case when events.event_type = 'purchase' then 1 else 0 end), 0)
-            as purchase_count,
-        coalesce(
-            sum(
-                case
-                    when events.event_type = 'purchase' and events.price between 0.01 and 10000
-                        then events.price
-                end
-            ),
-            0
-        ) as revenue_amount
-    from {{ ref('stg_events') }} as events
+        coalesce(sum(products.event_count), 0) as event_count,
+        coalesce(sum(products.purchase_count), 0) as purchase_count,
+        coalesce(sum(products.revenue_amount), 0) as revenue_amount
+    from {{ ref('int_file_products') }} as products
 ),
 
 of_sessions as (

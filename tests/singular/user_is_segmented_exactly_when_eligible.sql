@@ -15,6 +15,7 @@ user_segments as (
         count(user_segments.segment) as segment_count,
         sum(case when user_segments.status = 'segmented' then 1 else 0 end) as segmented_count
     from {{ ref('user_segments') }} as user_segments
+    where {{ sampled('user_segments.user_key') }}
     group by user_segments.user_key
 ),
 
@@ -25,6 +26,7 @@ expected as (
             as segment_count
     from {{ ref('user_features') }} as users
     cross join current_models
+    where {{ sampled('users.user_key') }}
 ),
 
 wrong_users as (

@@ -15,12 +15,13 @@ of_sessions as (
         sum(sessions.revenue_amount) as revenue_amount
     from {{ ref('int_sessions') }} as sessions
     cross join as_of
-    where sessions.ended_at <= as_of.as_of
+    where sessions.ended_at <= as_of.as_of and {{ sampled('sessions.user_key') }}
     group by sessions.user_key
 ),
 
 users as (
     select * from {{ ref('int_users') }}
+    where {{ sampled('user_key') }}
 ),
 
 wrong_users as (

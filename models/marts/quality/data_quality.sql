@@ -2,46 +2,43 @@ with
 
 files as (
     select * from {{ ref('stg_event_files') }}
+    where state = 'loaded'
 ),
 
-events as (
-    select * from {{ ref('int_events') }}
+of_files as (
+    select * from {{ ref('int_file_counts') }}
 ),
 
 rules as (
     select * from {{ ref('quality_rules') }}
 ),
 
-overlong_sessions as (
-    select sessions.session_key
-    from {{ ref('int_sessions') }} as sessions
-    where sessions.duration_seconds > 86400
-),
-
-robots as (
-    select users.user_key
-    from {{ ref('int_users') }} as users
-    where users.is_robot
-),
-
-of_events as (
+-- few sessions and few users: a semi-join, so that no other column of the events is read
+of_overlong_sessions as (
     select
         events.source_file,
-        count(*) as kept,
-        sum(case when events.is_category_completed then 1 else 0 end) as category_completed,
-        sum(case when events.is_category_corrected then 1 else 0 end) as category_corrected,
-        sum(case when events.is_sensitive then 1 else 0 end) as category_withheld,
-        sum(case when events.category_code is null then 1 else 0 end) as category_unknown,
-        sum(case when events.brand is null then 1 else 0 end) as brand_unknown,
-        sum(case when events.price = 0 then 1 else 0 end) as price_zero,
-        sum(case when events.price > 0 and events.usable_price is null then 1 else 0 end)
-            as price_outlying,
-        sum(case when events.has_session then 0 else 1 end) as session_missing,
-        count(overlong_sessions.session_key) as session_overlong,
-        count(robots.user_key) as robot
-    from events
-    left join overlong_sessions on events.session_key = overlong_sessions.session_key
-    left join robots on events.user_key = robots.user_key
+        count(*) as event_count
+    from {{ ref('stg_events') }} as events
+    where
+        events.session_key in (
+            select sessions.session_key
+            from {{ ref('int_sessions') }} as sessions
+            where sessions.duration_seconds > 86400
+        )
+    group by events.source_file
+),
+
+of_robots as (
+    select
+        events.source_file,
+        count(*) as event_count
+    from {{ ref('stg_events') }} as events
+    where
+        events.user_key in (
+            select users.user_key
+            from {{ ref('int_users') }} as users
+            where users.is_robot
+        )
     group by events.source_file
 ),
 
@@ -54,20 +51,20 @@ data_quality as (
         cast(
             case rules.rule
                 when 'row' then files.row_count
-                when 'kept' then coalesce(of_events.kept, 0)
+                when 'kept' then coalesce(of_files.kept_count, 0)
                 when 'rejected' then files.rejected_count
                 when 'duplicate' then files.duplicate_count
                 when 'duplicate_purchase' then files.duplicate_purchase_count
-                when 'category_completed' then coalesce(of_events.category_completed, 0)
-                when 'category_corrected' then coalesce(of_events.category_corrected, 0)
-                when 'category_withheld' then coalesce(of_events.category_withheld, 0)
-                when 'category_unknown' then coalesce(of_events.category_unknown, 0)
-                when 'brand_unknown' then coalesce(of_events.brand_unknown, 0)
-                when 'price_zero' then coalesce(of_events.price_zero, 0)
-                when 'price_outlying' then coalesce(of_events.price_outlying, 0)
-                when 'session_missing' then coalesce(of_events.session_missing, 0)
-                when 'session_overlong' then coalesce(of_events.session_overlong, 0)
-                when 'robot' then coalesce(of_events.robot, 0)
+                when 'category_completed' then coalesce(of_files.category_completed_count, 0)
+                when 'category_corrected' then coalesce(of_files.category_corrected_count, 0)
+                when 'category_withheld' then coalesce(of_files.category_withheld_count, 0)
+                when 'category_unknown' then coalesce(of_files.category_unknown_count, 0)
+                when 'brand_unknown' then coalesce(of_files.brand_unknown_count, 0)
+                when 'price_zero' then coalesce(of_files.price_zero_count, 0)
+                when 'price_outlying' then coalesce(of_files.price_outlying_count, 0)
+                when 'session_missing' then coalesce(of_files.session_missing_count, 0)
+                when 'session_overlong' then coalesce(of_overlong_sessions.event_count, 0)
+                when 'robot' then coalesce(of_robots.event_count, 0)
             end as bigint
         ) as row_count,
         case when rules.rule = 'duplicate_purchase' then files.duplicate_purchase_amount end
@@ -77,7 +74,9 @@ data_quality as (
         files.loaded_at
     from files
     cross join rules
-    left join of_events on files.source_file = of_events.source_file
+    left join of_files on files.source_file = of_files.source_file
+    left join of_overlong_sessions on files.source_file = of_overlong_sessions.source_file
+    left join of_robots on files.source_file = of_robots.source_file
 )
 
 select * from data_quality

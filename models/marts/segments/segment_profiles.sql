@@ -1,30 +1,65 @@
+{# Named twice in place of one CTE: DuckDB would write that out, all features of all users. #}
+{% set segmented_users -%}
+    {{ ref('user_features') }} as users
+    inner join {{ ref('user_segments') }} as user_segments
+        on users.user_key = user_segments.user_key
+    where user_segments.status = 'segmented'
+{%- endset %}
+
 with
 
-users as (
+-- every feature in one scan of the users, a row a segment
+measured_at_once as (
     select
-        features.*,
         user_segments.segment,
-        user_segments.model_version
-    from {{ ref('user_features') }} as features
-    inner join {{ ref('user_segments') }} as user_segments
-        on features.user_key = user_segments.user_key
-    where user_segments.status = 'segmented'
+        {% for feature in catalogued_features() %}
+            count(users.{{ feature.name }}) as user_count_{{ loop.index }},
+            avg(cast(users.{{ feature.name }} as double precision)) as mean_{{ loop.index }},
+            var_pop(cast(users.{{ feature.name }} as double precision))
+                as variance_{{ loop.index }},
+        {% endfor %}
+        max(user_segments.model_version) as model_version
+    from {{ segmented_users }}
+    group by user_segments.segment
+),
+
+-- An exact median holds every value. Keys are keyed hashes, so the lowest are a random sample.
+median_users as (
+    select
+        user_segments.segment,
+        users.*
+    from {{ segmented_users }}
+    order by users.user_key
+    limit 200000
 ),
 
 -- one branch a feature: Redshift allows one ordering a select for medians
+medians as (
+    {% for feature in catalogued_features() %}
+        select
+            median_users.segment,
+            {{ loop.index }} as position,
+            median(cast(median_users.{{ feature.name }} as double precision)) as median
+        from median_users
+        group by median_users.segment
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
 measured as (
     {% for feature in catalogued_features() %}
         select
-            users.segment,
-            max(users.model_version) as model_version,
+            measured_at_once.segment,
+            measured_at_once.model_version,
             '{{ feature.name }}' as feature,
-            count(*) as user_count,
-            avg(cast(users.{{ feature.name }} as double precision)) as mean,
-            median(cast(users.{{ feature.name }} as double precision)) as median,
-            var_pop(cast(users.{{ feature.name }} as double precision)) as variance
-        from users
-        where users.{{ feature.name }} is not null
-        group by users.segment
+            measured_at_once.user_count_{{ loop.index }} as user_count,
+            measured_at_once.mean_{{ loop.index }} as mean,
+            medians.median,
+            measured_at_once.variance_{{ loop.index }} as variance
+        from measured_at_once
+        left join medians
+            on measured_at_once.segment = medians.segment and medians.position = {{ loop.index }}
+        where measured_at_once.user_count_{{ loop.index }} > 0
         {{ 'union all' if not loop.last }}
     {% endfor %}
 ),

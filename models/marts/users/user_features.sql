@@ -34,8 +34,15 @@ usual_prices as (
                 end
             ) as {{ group }},
         {% endfor %}
-        sum(category_prices.mean_log_price * category_prices.priced_event_count)
-        / sum(category_prices.priced_event_count) as all_groups
+        -- summed as decimals: a sum of floats would depend on the order of the rows
+        cast(
+            sum(
+                cast(
+                    category_prices.mean_log_price * category_prices.priced_event_count
+                    as decimal(28, 9)
+                )
+            ) as double precision
+        ) / sum(category_prices.priced_event_count) as all_groups
     from category_prices
 ),
 
