@@ -1,5 +1,5 @@
-{# Pre-hooks of incremental models: what was made of withdrawn events goes, in the transaction that
-   rebuilds what is left of it. #}
+{# Pre-hook of a model with rows by file: those of files loaded anew go, in the transaction that
+   makes the others. #}
 
 {% macro delete_files_not_loaded() %}
     {% if is_incremental() %}
@@ -8,18 +8,6 @@
             loaded_at not in (
                 select files.loaded_at from {{ ref('stg_event_files') }} as files
                 where files.state = 'loaded'
-            )
-    {% endif %}
-{% endmacro %}
-
-
-{% macro delete_withdrawn(key) %}
-    {% if is_incremental() %}
-        delete from {{ this }}
-        where
-            {{ key }} in (
-                select withdrawn.{{ key }} from {{ ref('stg_withdrawn_events') }} as withdrawn
-                where withdrawn.withdrawn_at > (select max(built.changed_at) from {{ this }} as built)
             )
     {% endif %}
 {% endmacro %}

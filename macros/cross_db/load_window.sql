@@ -13,3 +13,12 @@
 {% macro duckdb__build_until() -%}
     getvariable('amazing_build_until')
 {%- endmacro %}
+
+
+{% macro in_slice(user_key) -%}
+    {{ return(adapter.dispatch('in_slice')(user_key)) }}
+{%- endmacro %}
+
+{% macro duckdb__in_slice(user_key) -%}
+    {{ user_key }} between getvariable('amazing_slice_from') and getvariable('amazing_slice_to')
+{%- endmacro %}

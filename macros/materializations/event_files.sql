@@ -1,6 +1,7 @@
 {# Loads every new event file into the model's table, each in its own transaction: its rows, its
-   rejected lines and its row of the ledger come together or not at all. A file that cannot be
-   loaded is refused, with a row of the ledger that says why, and stops the build after the others.
+   rejected lines and its row of the ledger come together or not at all. Files to be loaded anew come
+   in one transaction. A file that cannot be loaded is refused, with a row of the ledger that says
+   why, and stops the build after the others.
 
    The model's SQL types the lines of one part of a file (its source reads what session variables
    name) and says in rejection_reason why a line cannot be kept. #}
@@ -17,7 +18,6 @@
     {% endif %}
 
     {% set refusals = [] %}
-    {% set refused_reload = namespace(name=none) %}
     {% if not flags.EMPTY %}
         {% do check_pseudonym_key(ledger) %}
         {% set files = new_event_files(ledger) %}
@@ -33,31 +33,23 @@
             {% endcall %}
         {% endif %}
         {% set progress = namespace(
+            file=none, file_number=0, file_count=files | length,
             bytes_total=files | sum(attribute='size_bytes'), bytes_done=0,
-            began_at=modules.datetime.datetime.now(), file=none
+            began_at=modules.datetime.datetime.now()
         ) %}
-        {% for file in files if not refused_reload.name %}
-            {% set progress.file
-                = 'Event file ' ~ loop.index ~ ' of ' ~ files | length ~ ', ' ~ file.source_file %}
-            {% set refusal
-                = file.refusal or load_event_file(file, target_relation, ledger, progress) %}
-            {% if refusal %}
-                {% do record_event_file(
-                    file, ledger, 'refused', 'select ' ~ quoted(refusal) ~ ' as refusal_reason'
-                ) %}
-                {% do refusals.append(refusal) %}
-                {# the files that follow may wait for this one: see reload_file #}
-                {% set refused_reload.name = file.source_file if file.reload_requested_at %}
-            {% endif %}
-            {% set progress.bytes_done = progress.bytes_done + file.size_bytes %}
+        {% set to_reload = files | selectattr('reload_requested_at') | list %}
+        {% do refusals.append(load_event_files(to_reload, target_relation, ledger, progress)) %}
+        {# new files may wait for those: see reload_file #}
+        {% for file in files if not file.reload_requested_at and not refusals[0] %}
+            {% do refusals.append(load_event_files([file], target_relation, ledger, progress)) %}
         {% endfor %}
     {% endif %}
 
     {% call noop_statement('main', 'OK') %}{% endcall %}
     {% do persist_docs(target_relation, model) %}
     {% do adapter.commit() %}
-    {% if refusals %}
-        {% do exceptions.raise_compiler_error(refusals | join('\n')) %}
+    {% if refusals | select | list %}
+        {% do exceptions.raise_compiler_error(refusals | select | join('\n')) %}
     {% endif %}
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target_relation]}) }}
@@ -163,6 +155,53 @@
 {% endmacro %}
 
 
+{# Loads files in one transaction, all or none of them, and returns nothing, or why not. The old rows
+   of all files to be loaded anew go first: none of them may make a new row pass for a duplicate. #}
+{% macro load_event_files(files, target_relation, ledger, progress) %}
+    {% call statement('begin_files', auto_begin=False) %}begin{% endcall %}
+    {% if files and files[0].reload_requested_at %}
+        {% do withdraw_event_files(target_relation, ledger) %}
+    {% endif %}
+    {% set refused = namespace(file=none, reason=none) %}
+    {% for file in files if not refused.file %}
+        {% set progress.file_number = progress.file_number + 1 %}
+        {% set progress.file = 'Event file ' ~ progress.file_number ~ ' of ' ~ progress.file_count
+            ~ ', ' ~ file.source_file %}
+        {% set refused.reason
+            = file.refusal or load_event_file(file, target_relation, ledger, progress) %}
+        {% set refused.file = file if refused.reason %}
+        {% set progress.bytes_done = progress.bytes_done + file.size_bytes %}
+    {% endfor %}
+    {% call statement('end_files', auto_begin=False) %}
+        {{ 'rollback' if refused.file else 'commit' }}
+    {% endcall %}
+    {% if refused.file %}
+        {% do record_event_file(
+            refused.file, ledger, 'refused',
+            'select ' ~ quoted(refused.reason) ~ ' as refusal_reason'
+        ) %}
+    {% endif %}
+    {{ return(refused.reason) }}
+{% endmacro %}
+
+
+{# Begins a load: the moment that its rows bear. A clock that was set back must not hide them from
+   models that ask for newer loads, and the clock stands still in a transaction. #}
+{% macro set_loaded_at(ledger) %}
+    {% call statement('set_loaded_at', auto_begin=False) %}
+        set variable amazing_loaded_at = (
+            select
+                greatest(
+                    cast(current_timestamp at time zone 'UTC' as timestamp),
+                    max(recorded_at) + interval 1 microsecond,
+                    max(loaded_at) + interval 1 microsecond
+                )
+            from {{ ledger }}
+        );
+    {% endcall %}
+{% endmacro %}
+
+
 {# Loads one file and returns nothing, or why it cannot be loaded. #}
 {% macro load_event_file(file, target_relation, ledger, progress) %}
     {% set same_content = run_query(
@@ -179,25 +218,13 @@
         {{ return(none) }}
     {% endif %}
 
-    {# a clock that was set back must not hide the file from models that ask for newer loads #}
+    {% do set_loaded_at(ledger) %}
     {% call statement('begin_file', auto_begin=False) %}
         set variable amazing_source_file = {{ quoted(file.source_file) }};
-        set variable amazing_loaded_at = (
-            select
-                greatest(
-                    cast(current_timestamp at time zone 'UTC' as timestamp),
-                    max(recorded_at) + interval 1 microsecond
-                )
-            from {{ ledger }}
-        );
-        begin;
         create or replace temporary table event_duplicates (
             event_type varchar, price decimal(11, 2), event_at timestamp, is_across boolean
         );
     {% endcall %}
-    {% if file.reload_requested_at %}
-        {% do withdraw_event_file(target_relation, ledger) %}
-    {% endif %}
     {% do run_query('select open_event_file(' ~ quoted(file.path) ~ ')') %}
     {% set read = namespace(
         lines=0, rejected=0, is_at_end=false, refusal=none,
@@ -217,15 +244,12 @@
     {% if not read.refusal and read.rejected > var('max_rejected_share') * read.lines %}
         {% set read.refusal = too_many_rejected(file, read) %}
     {% endif %}
-    {% if read.refusal %}
-        {% call statement('undo', auto_begin=False) %}rollback{% endcall %}
-        {{ return(read.refusal) }}
+    {% if not read.refusal %}
+        {% do record_event_file(
+            file, ledger, 'loaded', event_file_counts(target_relation, read)
+        ) %}
     {% endif %}
-    {% do record_event_file(
-        file, ledger, 'loaded', event_file_counts(target_relation, read)
-    ) %}
-    {% call statement('end_file', auto_begin=False) %}commit{% endcall %}
-    {{ return(none) }}
+    {{ return(read.refusal) }}
 {% endmacro %}
 
 
@@ -330,9 +354,13 @@
 {% endmacro %}
 
 
-{# Takes the rows of a file's old content out and leaves word of what they touched, so that later
-   models can rebuild it: a session may have lost all its events. #}
-{% macro withdraw_event_file(target_relation, ledger) %}
+{# Takes the rows out of the files to be loaded anew and leaves word of what they touched, so that
+   later models can rebuild it: a session may have lost all its events. #}
+{% macro withdraw_event_files(target_relation, ledger) %}
+    {% set in_files_to_reload %}
+        source_file in (select source_file from {{ ledger }} where reload_requested_at is not null)
+    {% endset %}
+    {% do set_loaded_at(ledger) %}
     {% call statement('withdraw', auto_begin=False) %}
         insert into {{ ref('stg_withdrawn_events') }}
         select distinct
@@ -341,18 +369,14 @@
             case when category_code is not null then product_id end as product_id,
             getvariable('amazing_loaded_at') as withdrawn_at
         from {{ target_relation }}
-        where source_file = getvariable('amazing_source_file');
+        where {{ in_files_to_reload }};
 
-        delete from {{ target_relation }}
-        where source_file = getvariable('amazing_source_file');
+        delete from {{ target_relation }} where {{ in_files_to_reload }};
 
-        delete from {{ ref('stg_rejected_event_lines') }}
-        where source_file = getvariable('amazing_source_file');
+        delete from {{ ref('stg_rejected_event_lines') }} where {{ in_files_to_reload }};
 
         update {{ ledger }} set state = 'superseded', reload_requested_at = null
-        where
-            source_file = getvariable('amazing_source_file')
-            and state in ('loaded', 'duplicate');
+        where reload_requested_at is not null;
     {% endcall %}
 {% endmacro %}
 

@@ -2,25 +2,14 @@
    views and seeds above it, the files loaded, the models trained, the variables. So a build with
    nothing new costs the same however many users there are. #}
 {% materialization table, adapter='duckdb', supported_languages=['sql'] %}
-    {% set made_of = api.Relation.create(target.database, 'staging', 'tables_made_of') %}
-    {% set relation_name = quoted(this.schema ~ '.' ~ this.identifier) %}
-    {% do run_query(
-        'create table if not exists ' ~ made_of ~ ' (relation_name varchar primary key, inputs varchar)'
-    ) %}
     {% set inputs = inputs_of(model.unique_id) %}
-    {% set is_unchanged = load_cached_relation(this) is not none and not should_full_refresh()
-        and run_query(
-            'select 1 from ' ~ made_of ~ ' where relation_name = ' ~ relation_name
-            ~ " and inputs = '" ~ inputs ~ "'"
-        ).rows %}
-    {% if is_unchanged %}
+    {% if inputs == made_of(this) and load_cached_relation(this) is not none
+        and not should_full_refresh() %}
         {% call noop_statement('main', 'UNCHANGED') %}{% endcall %}
         {{ return({'relations': [this]}) }}
     {% endif %}
     {% set built = dbt.materialization_table_duckdb() %}
-    {% do run_query(
-        'insert or replace into ' ~ made_of ~ ' values (' ~ relation_name ~ ", '" ~ inputs ~ "')"
-    ) %}
+    {% do run_query(record_made_of(this, inputs)) %}
     {{ return(built) }}
 {% endmaterialization %}
 

@@ -1,4 +1,8 @@
-{{ config(materialized='incremental_by_load', unique_key='session_key') }}
+{{ config(
+    materialized='incremental_by_load',
+    unique_key='session_key',
+    one_load_at_a_time=true
+) }}
 
 -- depends_on: {{ ref('stg_event_files') }}
 -- depends_on: {{ ref('stg_events') }}
@@ -28,11 +32,13 @@ touched_sessions as (
     select built.session_key
     from {{ this }} as built
     where
-        built.session_key in (
+        {{ in_slice('built.user_key') }}
+        and built.session_key in (
             select new_events.session_key
             from {{ ref('stg_events') }} as new_events
             where
-                new_events.loaded_at > {{ built_until() }}
+                {{ in_slice('new_events.user_key') }}
+                and new_events.loaded_at > {{ built_until() }}
                 and new_events.loaded_at <= {{ build_until() }}
         )
     union distinct
@@ -40,7 +46,8 @@ touched_sessions as (
     from {{ ref('stg_events') }} as uncoded_events
     inner join products on uncoded_events.product_id = products.product_id
     where
-        uncoded_events.category_code is null
+        {{ in_slice('uncoded_events.user_key') }}
+        and uncoded_events.category_code is null
         and uncoded_events.loaded_at <= {{ built_until() }}
         and products.has_uncoded_events
         and products.changed_at > {{ built_until() }}
@@ -49,7 +56,8 @@ touched_sessions as (
     select withdrawn.session_key
     from withdrawn
     where
-        withdrawn.withdrawn_at > {{ built_until() }}
+        {{ in_slice('withdrawn.user_key') }}
+        and withdrawn.withdrawn_at > {{ built_until() }}
         and withdrawn.withdrawn_at <= {{ build_until() }}
 ),
 
@@ -57,13 +65,16 @@ events as (
     select new_events.*
     from {{ ref('int_events') }} as new_events
     where
-        new_events.loaded_at > {{ built_until() }}
+        {{ in_slice('new_events.user_key') }}
+        and new_events.loaded_at > {{ built_until() }}
         and new_events.loaded_at <= {{ build_until() }}
     union all
     select old_events.*
     from {{ ref('int_events') }} as old_events
     inner join touched_sessions on old_events.session_key = touched_sessions.session_key
-    where old_events.loaded_at <= {{ built_until() }}
+    where
+        {{ in_slice('old_events.user_key') }}
+        and old_events.loaded_at <= {{ built_until() }}
 ),
 
 int_sessions as (
@@ -132,8 +143,7 @@ int_sessions as (
         ) as log_price_sum,
         min(events.event_at) as started_at,
         max(events.event_at) as ended_at,
-        max(events.changed_at) as changed_at,
-        max(events.loaded_at) as last_loaded_at
+        max(events.changed_at) as changed_at
     from events
     left join campaign_days on cast(events.event_at as date) = campaign_days.campaign_on
     group by events.session_key

@@ -1,10 +1,6 @@
-{{ config(
-    materialized='incremental' if var('as_of') is none else 'table',
-    incremental_strategy='delete+insert',
-    unique_key='user_key',
-    pre_hook="{{ delete_withdrawn('user_key') if var('as_of') is none }}"
-) }}
+{{ config(materialized='incremental_by_load', unique_key='user_key') }}
 
+-- depends_on: {{ ref('stg_event_files') }}
 -- depends_on: {{ ref('stg_withdrawn_events') }}
 
 {# Named twice in place of one CTE: DuckDB would write that out, all sessions of all time. A session
@@ -12,43 +8,29 @@
 {% set counted_sessions -%}
     {{ ref('int_sessions') }} as sessions
     where
-        sessions.ended_at <= (select as_of.as_of from as_of)
-        {% if is_incremental() %}
-            and sessions.user_key in (select touched_users.user_key from touched_users)
+        {{ in_slice('sessions.user_key') }}
+        and sessions.user_key in (select touched_users.user_key from touched_users)
+        {% if var('as_of') is not none %}
+            and sessions.ended_at <= cast('{{ var("as_of") }}' as timestamp)
         {% endif %}
 {%- endset %}
 
 with
 
-as_of as (
-    select * from {{ ref('int_as_of') }}
+-- A user with one session that changed, or is no more, is rebuilt from all sessions.
+touched_users as (
+    select sessions.user_key
+    from {{ ref('int_sessions') }} as sessions
+    where
+        {{ in_slice('sessions.user_key') }}
+        and sessions.changed_at > {{ built_until() }}
+    union distinct
+    select withdrawn.user_key
+    from {{ ref('stg_withdrawn_events') }} as withdrawn
+    where
+        {{ in_slice('withdrawn.user_key') }}
+        and withdrawn.withdrawn_at > {{ built_until() }}
 ),
-{% if is_incremental() %}
-
-    last_build as (
-        select
-            coalesce(max(built.changed_at), timestamp '1970-01-01 00:00:00') as changed_at,
-            coalesce(max(built.as_of), timestamp '1970-01-01 00:00:00') as as_of
-        from {{ this }} as built
-    ),
-
-    -- A user with one touched session is rebuilt from all sessions. The second condition serves
-    -- when the last build looked at an earlier moment, the third when a session is no more.
-    touched_users as (
-        select sessions.user_key
-        from {{ ref('int_sessions') }} as sessions
-        where
-            sessions.ended_at <= (select as_of.as_of from as_of)
-            and (
-                sessions.changed_at > (select last_build.changed_at from last_build)
-                or sessions.ended_at > (select last_build.as_of from last_build)
-            )
-        union distinct
-        select withdrawn.user_key
-        from {{ ref('stg_withdrawn_events') }} as withdrawn
-        where withdrawn.withdrawn_at > (select last_build.changed_at from last_build)
-    ),
-{% endif %}
 
 days as (
     select
@@ -135,11 +117,9 @@ int_users as (
         active_days.busiest_day_event_count,
         -- measured: 99.9 % of sessions have at most 71 events, one robot made 32,363 in a day
         totals.longest_session_event_count > 500
-        or active_days.busiest_day_event_count > 1000 as is_robot,
-        as_of.as_of
+        or active_days.busiest_day_event_count > 1000 as is_robot
     from totals
     inner join active_days on totals.user_key = active_days.user_key
-    cross join as_of
 )
 
 select * from int_users

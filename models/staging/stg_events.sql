@@ -35,17 +35,15 @@ typed as (
     from numbered
 ),
 
--- A cast alone would guess: it reads 2.05E+18 and 5.6 as whole numbers. Hence the way back to
--- text must give the same text.
+-- A cast alone would guess: it reads 2.05E+18 and 5.6 as whole numbers, 24:00:00 as the next day.
+-- Hence the way back to text must give the same text.
 judged as materialized (
     select
         typed.*,
         case
             when
                 typed.event_at is null
-                or length(typed.event_time) != 23
-                or substring(typed.event_time, 11, 1) != ' '
-                or right(typed.event_time, 4) != ' UTC'
+                or cast(typed.event_at as varchar(19)) || ' UTC' != typed.event_time
                 then 'event_time: expected a time like 2019-10-01 00:00:00 UTC'
             when
                 typed.event_at < timestamp '2000-01-01 00:00:00'
@@ -65,10 +63,16 @@ judged as materialized (
                 or typed.typed_category_id < 1
                 or cast(typed.typed_category_id as varchar(32)) != typed.category_id
                 then 'category_id: expected a whole number above 0'
-            when typed.category_code like '%"%' or typed.category_code like '%' || chr(0) || '%'
-                then 'category_code: expected no quotation mark and no NUL byte'
-            when typed.brand like '%"%' or typed.brand like '%' || chr(0) || '%'
-                then 'brand: expected no quotation mark and no NUL byte'
+            when
+                length(typed.category_code) > 128
+                or typed.category_code like '%"%'
+                or typed.category_code like '%' || chr(0) || '%'
+                then 'category_code: expected at most 128 characters, no quotation mark, no NUL byte'
+            when
+                length(typed.brand) > 128
+                or typed.brand like '%"%'
+                or typed.brand like '%' || chr(0) || '%'
+                then 'brand: expected at most 128 characters, no quotation mark, no NUL byte'
             when
                 typed.typed_price is null
                 or typed.typed_price < 0
