@@ -26,7 +26,7 @@ build: $(VENV) profiles.yml $(if $(AMAZING_PSEUDONYM_KEY),,$(KEY)) ## load the e
 	@$(BIN)/amazing-segments show
 
 test: lint ## check everything: lint, pytest, a sample built with every dbt test
-	scripts/scratch $(BIN)/pytest
+	scripts/scratch $(BIN)/pytest --numprocesses auto --dist loadfile
 	scripts/scratch scripts/build-sample
 
 audit: $(VENV) profiles.yml ## test every row of the warehouse, not only what no passed build has tested

@@ -24,7 +24,7 @@ NOT_MEASURED = "not measured"
 TRAINING = ("segmentation_k_selection", "segmentation_parameters")
 SLOWEST = 10
 # steps from nothing, by the number of their months
-CURVE = {"month-1": 1, "months-2": 2, "months-4": 4, "months-7": 7}
+CURVE = {"month-1": 1, "months-2": 2, "months-4": 4, "months-6": 6, "months-7": 7}
 # numbers of the months that each build has to load
 LOADED = {
     step: sorted(set(build.files) - set(build.before[-1] if build.before else ()))
@@ -35,7 +35,7 @@ BUILD_TITLES = {
     "month-1-again": "nothing new after it",
     "months-2": "2 months, from nothing",
     "months-4": "4 months, from nothing",
-    "months-6-after-4": "months 5 and 6 after four",
+    "months-6": "6 months, from nothing",
     "month-7-after-6": "month 7 after six",
     "month-7-alone": "month 7 alone, from nothing",
     "months-7": "7 months, from nothing",

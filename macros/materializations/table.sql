@@ -8,6 +8,8 @@
         {% call noop_statement('main', 'UNCHANGED') %}{% endcall %}
         {{ return({'relations': [this]}) }}
     {% endif %}
+    {# should it be killed in between, nothing is known of the table #}
+    {% do run_query(record_made_of(this, '')) %}
     {% set built = dbt.materialization_table_duckdb() %}
     {% do run_query(record_made_of(this, inputs)) %}
     {{ return(built) }}

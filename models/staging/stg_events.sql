@@ -67,12 +67,12 @@ judged as materialized (
                 length(typed.category_code) > 128
                 or typed.category_code like '%"%'
                 or typed.category_code like '%' || chr(0) || '%'
-                then 'category_code: expected at most 128 characters, no quotation mark, no NUL byte'
+                then 'category_code: expected at most 128 characters, no quotation mark, no NUL'
             when
                 length(typed.brand) > 128
                 or typed.brand like '%"%'
                 or typed.brand like '%' || chr(0) || '%'
-                then 'brand: expected at most 128 characters, no quotation mark, no NUL byte'
+                then 'brand: expected at most 128 characters, no quotation mark, no NUL'
             when
                 typed.typed_price is null
                 or typed.typed_price < 0
