@@ -185,8 +185,8 @@
 {% endmacro %}
 
 
-{# Begins a load: the moment that its rows bear. A clock that was set back must not hide them from
-   models that ask for newer loads, and the clock stands still in a transaction. #}
+{# Begins a load: the moment that its rows bear, later than all before, even if the clock was set
+   back, for models ask for newer loads. #}
 {% macro set_loaded_at(ledger) %}
     {% call statement('set_loaded_at', auto_begin=False) %}
         set variable amazing_loaded_at = (
@@ -312,7 +312,8 @@
             {{ file.size_bytes }} as size_bytes,
             timestamp '{{ file.modified_at }}' as modified_at,
             counts.*,
-            cast(current_timestamp at time zone 'UTC' as timestamp) as recorded_at,
+            -- the clock of the warehouse stands still in a transaction
+            timestamp '{{ modules.datetime.datetime.utcnow() }}' as recorded_at,
             '{{ invocation_id }}' as invocation_id
         from ({{ counts }}) as counts
         where not exists (select 1 from {{ ledger }} where {{ same_file }});

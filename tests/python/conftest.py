@@ -1,5 +1,6 @@
 """Warehouses of their own for tests: each has its events, key, profile and dbt artifacts."""
 
+import gc
 import gzip
 import os
 import shutil
@@ -119,6 +120,8 @@ class QuickWarehouse(Warehouse):
 
     def close(self) -> None:
         DuckDBConnectionManager.close_all_connections()
+        # the frames of a failed build hold its connection, until they are collected
+        gc.collect()
 
     def rows_of(self, queries: Iterable[str]) -> list[list[tuple]]:
         self.close()

@@ -452,8 +452,6 @@ def all_rows(warehouse: Warehouse) -> dict[str, list[tuple]]:
         table: f"select {', '.join(sorted(set(columns) - ABOUT_THE_LOAD))} from {table}"
         for table, columns in tables
     } | {
-        # an untouched user keeps the moment of the build that wrote it
-        "intermediate.int_users": "select * exclude (changed_at) from intermediate.int_users",
         # whose a row is that came with two files depends on which was loaded first
         "intermediate.int_file_products": "select product_id, category_code, sum(event_count), "
         "sum(revenue_amount) from intermediate.int_file_products group by all",
@@ -560,7 +558,7 @@ def test_rows_left_out_because_of_a_file_come_back_when_it_is_loaded_anew(
         "select withdrawn_at = loaded_at, count(*) from staging.stg_withdrawn_events "
         "left join staging.stg_event_files on state = 'loaded' and withdrawn_at = loaded_at "
         "group by all"
-    ) == [(True, 2)]
+    ) == [(True, 1)]
 
 
 def test_refused_content_leaves_the_old_rows_and_the_request(warehouse: Warehouse) -> None:
