@@ -51,9 +51,8 @@ class Build:
         self.log = log_of(warehouse)
         # dbt's parser has threads, which a fork does not take along
         assert variables_of(list(options)) in warehouse.manifests
-        warehouse.close()
         # freed in the child, a database of this process would wait for threads that are not there
-        gc.collect()
+        warehouse.close()
         told, tell = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
