@@ -67,6 +67,9 @@ class Warehouse:
             )
         if result.exception:
             said.append(str(result.exception))
+        if not result.success:
+            # the frames of the failure hold its connection, and that the file
+            gc.collect()
         return result, "\n".join(said)
 
     def invoke(self, arguments: list[str], callback: Callable) -> dbtRunnerResult:
@@ -120,8 +123,6 @@ class QuickWarehouse(Warehouse):
 
     def close(self) -> None:
         DuckDBConnectionManager.close_all_connections()
-        # the frames of a failed build hold its connection, until they are collected
-        gc.collect()
 
     def rows_of(self, queries: Iterable[str]) -> list[list[tuple]]:
         self.close()
