@@ -557,7 +557,9 @@
         insert into {{ target_relation }} ({{ columns }})
         select {{ columns }}
         from typed_events
-        where rowid not in (select typed_rowid from duplicates_of_part);
+        where rowid not in (select typed_rowid from duplicates_of_part)
+        -- a slice of the users is then read without the others, and keys that repeat are stored once
+        order by user_key;
 
         insert into event_duplicates
         select event_type, price, event_at, is_across

@@ -88,7 +88,7 @@
 {# Ten million events make sessions of some 2.4 GB while they are summed up. #}
 {% macro insert_slices(event_count) %}
     {% set columns = model.columns.values() | map(attribute='name') | join(', ') %}
-    {% set slice_count = 1 + event_count | int // 20000000 %}
+    {% set slice_count = 1 + event_count | int // 10000000 %}
     {% set key_end = 2 ** 60 %}
     {% for slice in range(slice_count) %}
         {% call statement('insert_slice', auto_begin=False) %}
