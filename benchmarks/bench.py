@@ -39,9 +39,8 @@ BUILD = ["build", "--target", "duckdb", "--exclude-resource-type", "unit_test"]
 
 MONTHS = 7
 ENGINES = ("duckdb", "polars", "chdb", "pandas")
-# DuckDB keeps to its limit, Python models and the process itself come on top: at most 8 GiB
-MEMORY_LIMIT = "6GB"
-LITTLE_MEMORY = "4GB"
+# of DuckDB, and little; Python models and the process itself come on top
+MEMORY_LIMIT = "4GB"
 SCORED_USERS = 15_000_000
 # a constant, because the order of the pseudonyms decides which users train the model
 KEY = "a key for benchmarks, of more than 32 characters"
@@ -59,12 +58,10 @@ class Build:
     Attributes:
         files: Numbers of the months whose files are there, from 1.
         before: For each build that the warehouse has seen before, the same; none: from nothing.
-        memory_limit: What DuckDB may take.
     """
 
     files: tuple[int, ...]
     before: tuple[tuple[int, ...], ...] = ()
-    memory_limit: str = MEMORY_LIMIT
 
     @property
     def months_needed(self) -> int:
@@ -81,7 +78,6 @@ BUILDS = {
     "month-7-after-6": Build(months(1, 7), before=(months(1, 6),)),
     "months-7-again": Build(months(1, 7), before=(months(1, 6), months(1, 7))),
     "month-7-alone": Build(months(7, 7)),
-    "months-7-little-memory": Build(months(1, 7), memory_limit=LITTLE_MEMORY),
     "months-7": Build(months(1, 7)),
 }
 STEPS = ("rows", "zcat", *ENGINES, *BUILDS, "scoring")
@@ -175,10 +171,10 @@ class Bench:
     def build(self, build: Build, name: str) -> dict:
         """Bring the warehouse to where the build starts, and measure the build."""
         self.prepare(build.before)
-        measured = self.dbt_build(build.files, build.memory_limit, name)
+        measured = self.dbt_build(build.files, name)
         results = json.loads((self.target / "run_results.json").read_text())["results"]
         return measured | {
-            "memory_limit": build.memory_limit,
+            "memory_limit": MEMORY_LIMIT,
             "warehouse_bytes": self.warehouse.stat().st_size,
             "nodes": {result["unique_id"]: result["execution_time"] for result in results},
         }
@@ -191,7 +187,7 @@ class Bench:
         self.remove_warehouse()
         for files in before:
             say(f"  not timed: a build of {len(files)} months")
-            self.dbt_build(files, MEMORY_LIMIT, "not-timed")
+            self.dbt_build(files, "not-timed")
 
     def remove_warehouse(self) -> None:
         """Delete the warehouse and what dbt wrote about it."""
@@ -200,7 +196,7 @@ class Bench:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.rmtree(self.target, ignore_errors=True)
 
-    def dbt_build(self, files: tuple[int, ...], memory_limit: str, name: str) -> dict:
+    def dbt_build(self, files: tuple[int, ...], name: str) -> dict:
         """Run `dbt build` over the files of these months."""
         events = self.scratch / "events"
         shutil.rmtree(events, ignore_errors=True)
@@ -212,17 +208,16 @@ class Bench:
         # a build that is interrupted leaves a warehouse that nothing can be measured on
         self.state["warehouse"] = None
         self.save()
-        environment = self.environment(memory_limit)
-        measured = run([DBT, *BUILD], self.scratch / f"{name}.log", environment)
+        measured = run([DBT, *BUILD], self.scratch / f"{name}.log", self.environment())
         self.state["warehouse"] = seen if seen[-1:] == [list(files)] else [*seen, list(files)]
         return measured
 
-    def environment(self, memory_limit: str = MEMORY_LIMIT) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """Return the environment of a dbt command that touches nothing but the scratch folder."""
         shutil.copy(PROJECT / "profiles.yml.example", self.scratch / "profiles.yml")
         return os.environ | {
             "AMAZING_EVENTS": str(self.scratch / "events"),
-            "AMAZING_MEMORY_LIMIT": memory_limit,
+            "AMAZING_MEMORY_LIMIT": MEMORY_LIMIT,
             "AMAZING_PSEUDONYM_KEY": KEY,
             "AMAZING_WAREHOUSE": str(self.warehouse),
             "DBT_LOG_PATH": str(self.scratch / "logs"),
