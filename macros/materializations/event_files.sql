@@ -221,8 +221,13 @@
     {% do set_loaded_at(ledger) %}
     {% call statement('begin_file', auto_begin=False) %}
         set variable amazing_source_file = {{ quoted(file.source_file) }};
-        create or replace temporary table event_duplicates (
-            event_type varchar, price decimal(11, 2), event_at timestamp, is_across boolean
+        create or replace temporary table duplicates_by_part (
+            duplicate_count bigint,
+            duplicate_across_count bigint,
+            duplicate_purchase_count bigint,
+            duplicate_purchase_amount decimal(18, 2),
+            first_event_at timestamp,
+            last_event_at timestamp
         );
     {% endcall %}
     {% do run_query('select open_event_file(' ~ quoted(file.path) ~ ')') %}
@@ -241,6 +246,8 @@
             {% set read.refusal = part.error %}
         {% endif %}
     {% endfor %}
+    {# gives back their memory #}
+    {% do keep_rows('typed_events', 'select 0 as nothing where false') %}
     {% if not read.refusal and read.rejected > var('max_rejected_share') * read.lines %}
         {% set read.refusal = too_many_rejected(file, read) %}
     {% endif %}
@@ -260,22 +267,37 @@
         set variable amazing_event_part = {{ quoted(part.path) }};
         set variable amazing_lines_before = {{ part.lines_before }};
     {% endcall %}
-    {% set typed_count = run_query(
-        'create or replace temporary table typed_events as select ' ~ columns
-        ~ ' from (' ~ sql ~ ') as typed where typed.rejection_reason is null'
-    ).rows[0][0] %}
-    {% if typed_count != part.line_count %}
+    {% do keep_rows(
+        'typed_events',
+        'select ' ~ columns ~ ' from (' ~ sql ~ ') as typed where typed.rejection_reason is null'
+    ) %}
+    {% set typed = run_query(
+        'select count(*), min(event_at), max(event_at) from typed_events'
+    ).rows[0] %}
+    {% if typed[0] != part.line_count %}
         {% set rejected_count = insert_rejected_lines() %}
         {% set read.rejected = read.rejected + rejected_count %}
-        {% if typed_count + rejected_count != part.line_count %}
+        {% if typed[0] + rejected_count != part.line_count %}
             {% set read.is_at_end = true %}
             {% set read.refusal = file.path ~ ': of ' ~ part.line_count ~ ' lines after line '
-                ~ part.lines_before ~ ', ' ~ typed_count ~ ' were typed and ' ~ rejected_count
+                ~ part.lines_before ~ ', ' ~ typed[0] ~ ' were typed and ' ~ rejected_count
                 ~ ' rejected: lines would be lost. Nothing of it was loaded.' %}
         {% endif %}
     {% endif %}
-    {% do insert_typed_events(target_relation, columns) %}
+    {% if typed[0] %}
+        {% do insert_typed_events(target_relation, columns, typed[1], typed[2]) %}
+    {% endif %}
     {% set read.lines = read.lines + part.line_count %}
+{% endmacro %}
+
+
+{# Keeps the rows of a query, numbered in row_number, as a view of this session until the next ones
+   of that name. A temporary table in their place would hold its memory until the whole file is
+   committed, even if it were dropped. #}
+{% macro keep_rows(name, query) %}
+    {% do adapter.store_relation(
+        'warehouse', api.Relation.create(identifier=name), [], none, none, {'query': query}
+    ) %}
 {% endmacro %}
 
 
@@ -343,14 +365,13 @@
     ) as kept
     cross join (
         select
-            count(*) as duplicate_count,
-            count(case when is_across then 1 end) as duplicate_across_count,
-            count(case when event_type = 'purchase' then 1 end) as duplicate_purchase_count,
-            coalesce(sum(case when event_type = 'purchase' then price end), 0)
-                as duplicate_purchase_amount,
-            min(event_at) as first_event_at,
-            max(event_at) as last_event_at
-        from event_duplicates
+            coalesce(sum(duplicate_count), 0) as duplicate_count,
+            coalesce(sum(duplicate_across_count), 0) as duplicate_across_count,
+            coalesce(sum(duplicate_purchase_count), 0) as duplicate_purchase_count,
+            coalesce(sum(duplicate_purchase_amount), 0) as duplicate_purchase_amount,
+            min(first_event_at) as first_event_at,
+            max(last_event_at) as last_event_at
+        from duplicates_by_part
     ) as duplicates
 {% endmacro %}
 
@@ -488,16 +509,13 @@
 {# Adds the typed rows of a part but exact duplicates: of each other, of rows of this file before
    them and of other files. Candidates are found by a hash of few columns, then compared on every
    one, so that no two different rows are taken for the same. Nothing is deleted afterwards: DuckDB
-   would write every row of the transaction a second time. #}
-{% macro insert_typed_events(target_relation, columns) %}
+   would write every row of the transaction a second time. The times are those of the part, as
+   literals, so that no row of another time is read. #}
+{% macro insert_typed_events(target_relation, columns, first_event_at, last_event_at) %}
     {% set narrow_hash = 'hash(session_key, event_at, product_id, event_type)' %}
     {% set compared = model.columns.values() | map(attribute='name')
         | reject('in', ['source_file', 'loaded_at']) | join(', ') %}
-    {# literals, so that no row of another time is read #}
-    {% set bounds = run_query('select min(event_at), max(event_at) from typed_events').rows[0] %}
-    {% if bounds[0] is none %}{{ return(none) }}{% endif %}
-    {% call statement('insert_typed_events', auto_begin=False) %}
-        create or replace temporary table duplicate_candidates as
+    {% set duplicate_candidates %}
         with
 
         -- a late row makes the bounds wide: earlier rows count on the days of this part only
@@ -510,7 +528,7 @@
             select {{ columns }}
             from {{ target_relation }}
             where
-                event_at between '{{ bounds[0] }}' and '{{ bounds[1] }}'
+                event_at between '{{ first_event_at }}' and '{{ last_event_at }}'
                 and cast(event_at as date) in (select event_on from days)
                 and {{ narrow_hash }} in (select {{ narrow_hash }} from typed_events)
         ),
@@ -525,19 +543,20 @@
             from earlier_events
         )
 
-        select cast(null as bigint) as typed_rowid, {{ columns }}
+        select cast(null as bigint) as typed_row_number, {{ columns }}
         from earlier_events
         union all
-        select rowid as typed_rowid, {{ columns }}
+        select row_number as typed_row_number, {{ columns }}
         from typed_events
-        where {{ narrow_hash }} in (select narrow_hash from candidate_hashes);
-
-        create or replace temporary table duplicates_of_part as
+        where {{ narrow_hash }} in (select narrow_hash from candidate_hashes)
+    {% endset %}
+    {% do keep_rows('duplicate_candidates', duplicate_candidates) %}
+    {% set duplicates_of_part %}
         with
 
         compared as (
             select
-                typed_rowid,
+                typed_row_number,
                 event_type,
                 price,
                 event_at,
@@ -546,23 +565,31 @@
             from duplicate_candidates
             window copies as (
                 partition by {{ compared }}
-                order by loaded_at, typed_rowid nulls first
+                order by loaded_at, typed_row_number nulls first
             )
         )
 
-        select typed_rowid, event_type, price, event_at, is_across
+        select typed_row_number, event_type, price, event_at, is_across
         from compared
-        where copy_number > 1 and typed_rowid is not null;
-
+        where copy_number > 1 and typed_row_number is not null
+    {% endset %}
+    {% do keep_rows('duplicates_of_part', duplicates_of_part) %}
+    {% call statement('insert_typed_events', auto_begin=False) %}
         insert into {{ target_relation }} ({{ columns }})
         select {{ columns }}
         from typed_events
-        where rowid not in (select typed_rowid from duplicates_of_part)
+        where row_number not in (select typed_row_number from duplicates_of_part)
         -- a slice of the users is then read without the others, and keys that repeat are stored once
         order by user_key;
 
-        insert into event_duplicates
-        select event_type, price, event_at, is_across
+        insert into duplicates_by_part
+        select
+            count(*),
+            count(case when is_across then 1 end),
+            count(case when event_type = 'purchase' then 1 end),
+            sum(case when event_type = 'purchase' then price end),
+            min(event_at),
+            max(event_at)
         from duplicates_of_part;
     {% endcall %}
 {% endmacro %}

@@ -4,15 +4,20 @@ import atexit
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.adapters.duckdb.utils import TargetConfig
+from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
 from amazing_segments.event_files import (
@@ -29,6 +34,9 @@ EVENT_FILES = "struct(path varchar, size_bytes bigint, modified_at timestamp)[]"
 
 class Plugin(BasePlugin):
     """Loaded by the profile (`plugins: - module: amazing_segments.warehouse`)."""
+
+    # each of dbt's threads has a session of its own
+    session = threading.local()
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
         """Stop where another process has the warehouse open; called before dbt opens it.
@@ -72,6 +80,41 @@ class Plugin(BasePlugin):
         cursor.execute(
             "set variable amazing_pseudonym_key = ?", [os.environ.get("AMAZING_PSEUDONYM_KEY")]
         )
+        self.session.cursor = cursor
+        self.session.kept = {}
+
+    def store(self, target_config: TargetConfig) -> None:
+        """Keep the rows of a query beside DuckDB, as a view; `adapter.store_relation` calls this.
+
+        Args:
+            target_config: Its `relation` names the view, its config has the query. The view has
+                the columns of the query and `row_number`, from 0.
+
+        Raises:
+            DbtRuntimeError: The query failed.
+        """
+        name = target_config.relation.identifier
+        # before the query, so that the rows of two are not in memory together
+        self.session.kept.pop(name, KeptRows()).table = None
+        try:
+            rows = self.session.cursor.sql(target_config.config["query"]).to_arrow_table()
+        except duckdb.Error as error:
+            raise DbtRuntimeError(str(error)) from error
+        numbers = pa.array(np.arange(rows.num_rows))
+        kept = KeptRows(rows.append_column("row_number", numbers))
+        self.session.kept[name] = kept
+        self.session.cursor.register(name, kept)
+
+
+@dataclass
+class KeptRows:
+    """Rows that DuckDB reads as Arrow. A transaction keeps the object to its end, not the rows."""
+
+    table: pa.Table | None = None
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """See https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html."""
+        return self.table.__arrow_c_stream__(requested_schema)
 
 
 class EventFileReader:
