@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from conftest import QuickWarehouse, Warehouse
 from test_loading import EVENT, SESSION, ledger, rejected, states
-from test_replay import all_rows
+from test_replay import all_rows, requested
 
 from amazing_segments import event_files
 from amazing_segments import warehouse as plugin
@@ -80,14 +80,6 @@ def reload_file(warehouse: Warehouse, name: str) -> str:
     """Ask for a file to be loaded anew; return which files will be."""
     said = warehouse.dbt("run-operation", "reload_file", "--args", f"{{source_file: {name}}}")
     return said.partition("The next dbt build loads anew: ")[2].partition("\n")[0]
-
-
-def requested(warehouse: Warehouse) -> list[str]:
-    rows = warehouse.rows(
-        "select source_file from staging.stg_event_files "
-        "where reload_requested_at is not null order by source_file"
-    )
-    return [name for (name,) in rows]
 
 
 def refused(warehouse: Warehouse, *arguments: str) -> str:
