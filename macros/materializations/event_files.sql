@@ -246,8 +246,10 @@
             {% set read.refusal = part.error %}
         {% endif %}
     {% endfor %}
-    {# gives back their memory #}
-    {% do keep_rows('typed_events', 'select 0 as nothing where false') %}
+    {# gives back the memory of the last part #}
+    {% for name in ['typed_events', 'duplicate_candidates', 'duplicates_of_part'] %}
+        {% do keep_rows(name, 'select 0 as nothing where false') %}
+    {% endfor %}
     {% if not read.refusal and read.rejected > var('max_rejected_share') * read.lines %}
         {% set read.refusal = too_many_rejected(file, read) %}
     {% endif %}
@@ -272,20 +274,23 @@
         'select ' ~ columns ~ ' from (' ~ sql ~ ') as typed where typed.rejection_reason is null'
     ) %}
     {% set typed = run_query(
-        'select count(*), min(event_at), max(event_at) from typed_events'
+        'select count(*) as line_count, min(event_at) as first_event_at, '
+        ~ 'max(event_at) as last_event_at from typed_events'
     ).rows[0] %}
-    {% if typed[0] != part.line_count %}
+    {% if typed.line_count != part.line_count %}
         {% set rejected_count = insert_rejected_lines() %}
         {% set read.rejected = read.rejected + rejected_count %}
-        {% if typed[0] + rejected_count != part.line_count %}
+        {% if typed.line_count + rejected_count != part.line_count %}
             {% set read.is_at_end = true %}
             {% set read.refusal = file.path ~ ': of ' ~ part.line_count ~ ' lines after line '
-                ~ part.lines_before ~ ', ' ~ typed[0] ~ ' were typed and ' ~ rejected_count
+                ~ part.lines_before ~ ', ' ~ typed.line_count ~ ' were typed and ' ~ rejected_count
                 ~ ' rejected: lines would be lost. Nothing of it was loaded.' %}
         {% endif %}
     {% endif %}
-    {% if typed[0] %}
-        {% do insert_typed_events(target_relation, columns, typed[1], typed[2]) %}
+    {% if typed.line_count %}
+        {% do insert_typed_events(
+            target_relation, columns, typed.first_event_at, typed.last_event_at
+        ) %}
     {% endif %}
     {% set read.lines = read.lines + part.line_count %}
 {% endmacro %}

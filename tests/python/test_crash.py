@@ -51,8 +51,9 @@ class Build:
         self.log = log_of(warehouse)
         # dbt's parser has threads, which a fork does not take along
         assert variables_of(list(options)) in warehouse.manifests
-        # freed in the child, a database of this process would wait for threads that are not there
         warehouse.close()
+        # freed in the child, a database of this process would wait for threads that are not there
+        gc.collect()
         told, tell = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:

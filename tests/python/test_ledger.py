@@ -31,6 +31,7 @@ LOAD = (
     *("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"),
 )
 USER = "598765432"
+FILE_COUNTS = "select * exclude (source_file) from intermediate.int_file_counts order by all"
 
 
 @pytest.fixture
@@ -475,6 +476,7 @@ def test_loading_anew_equals_a_full_refresh_everywhere(warehouse: Warehouse) -> 
     assert reload_file(warehouse, "a.csv.gz") == "a.csv.gz, b.csv.gz"
     warehouse.dbt(*build)
     anew = all_rows(warehouse)
+    counts_anew = warehouse.rows(FILE_COUNTS)
     after = {key: keys_by_table(warehouse, key) for key in ("user_key", "session_key")}
     assert requested(warehouse) == []
     loaded = {key: after[key]["staging.stg_events"] for key in after}
@@ -487,6 +489,7 @@ def test_loading_anew_equals_a_full_refresh_everywhere(warehouse: Warehouse) -> 
     assert after["user_key"]["intermediate.int_users"] == loaded["user_key"]
 
     warehouse.dbt(*build, "--full-refresh")
+    assert warehouse.rows(FILE_COUNTS) == counts_anew
     for table, rows in all_rows(warehouse).items():
         assert rows == anew[table], table
         assert counts[table] > 0, table
