@@ -5,11 +5,11 @@ with
 looked_at as (
     select events.session_key
     from {{ ref('stg_events') }} as events
-    where {{ untested('events.loaded_at') }} and {{ sampled('events.session_key') }}
+    where {{ untested('events.loaded_at') }} and {{ sampled('events.user_key') }}
     union distinct
     select sessions.session_key
     from {{ ref('int_sessions') }} as sessions
-    where {{ untested('sessions.changed_at') }} and {{ sampled('sessions.session_key') }}
+    where {{ untested('sessions.changed_at') }} and {{ sampled('sessions.user_key') }}
 ),
 
 events as (
@@ -18,6 +18,7 @@ events as (
         count(*) as event_count
     from {{ ref('stg_events') }} as events
     inner join looked_at on events.session_key = looked_at.session_key
+    where {{ sampled('events.user_key') }}
     group by events.session_key
 ),
 
@@ -27,6 +28,7 @@ sessions as (
         sum(sessions.event_count) as event_count
     from {{ ref('int_sessions') }} as sessions
     inner join looked_at on sessions.session_key = looked_at.session_key
+    where {{ sampled('sessions.user_key') }}
     group by sessions.session_key
 ),
 

@@ -1,11 +1,10 @@
 -- Protects every count and sum: a row that came twice, in one file or in two, is one event. The
--- file and the moment of loading do not make a difference. Copies are of one second, and what is of
--- one hour lies together: a sample by hours leaves most of the table unread.
+-- file and the moment of loading do not make a difference.
 with
 
 events as (
     select * from {{ ref('stg_events') }}
-    where {{ untested('loaded_at') }} and {{ sampled('extract(hour from event_at)') }}
+    where {{ untested('loaded_at') }} and {{ sampled('user_key') }}
 ),
 
 duplicates as (

@@ -4,6 +4,7 @@ with
 
 user_segments as (
     select * from {{ ref('user_segments') }}
+    where {{ sampled('user_key') }}
 ),
 
 wrong_users as (
