@@ -17,8 +17,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from conftest import QuickWarehouse, variables_of
 from test_replay import PAST, PIECE_COUNT, SELECT, World, all_rows, event
+from warehouses import QuickWarehouse, variables_of
 
 from amazing_segments import event_files
 from amazing_segments import warehouse as plugin

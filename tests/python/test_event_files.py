@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from conftest import HEADER
 from hypothesis import given
 from hypothesis import strategies as st
+from warehouses import HEADER
 
 from amazing_segments import event_files
 

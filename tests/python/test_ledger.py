@@ -17,9 +17,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import QuickWarehouse, Warehouse
 from test_loading import EVENT, SESSION, ledger, rejected, states
 from test_replay import all_rows, requested
+from warehouses import QuickWarehouse, Warehouse
 
 from amazing_segments import event_files
 from amazing_segments import warehouse as plugin

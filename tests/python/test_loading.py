@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import KEY, QuickWarehouse, Warehouse
+from warehouses import KEY, QuickWarehouse, Warehouse
 
 SESSION = "0f5b9d3e-1c2a-4e7f-9a86-3d1e5c7b9f24"
 EVENT = f"2019-10-01 00:00:00 UTC,view,44600062,2103807459595387724,,nan,35.79,598765432,{SESSION}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import HEADER, PROJECT, QuickWarehouse, Warehouse
+from warehouses import HEADER, PROJECT, QuickWarehouse, Warehouse
 
 DOCS = (PROJECT / "docs" / "event-files.md").read_text()
 # {input: what becomes of it}

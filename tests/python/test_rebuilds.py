@@ -8,8 +8,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import QuickWarehouse
 from test_replay import PHONE, SELECT, event
+from warehouses import QuickWarehouse
 
 # Before a build every row gets a value that no build writes, and every table a comment: a row that
 # is rewritten loses the one, a table that is replaced loses the other, whatever it is filled with.

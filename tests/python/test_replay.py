@@ -10,9 +10,9 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from conftest import QuickWarehouse, Warehouse
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
+from warehouses import QuickWarehouse, Warehouse
 
 from amazing_segments.sample_events import write_sample_events
 

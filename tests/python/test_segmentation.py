@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import KEY, PROJECT, Warehouse
 from sklearn.metrics import adjusted_rand_score
+from warehouses import KEY, PROJECT, Warehouse
 
 from amazing_segments import model_versions, personas, segmentation
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Warehouse
+from warehouses import Warehouse
 
 from amazing_segments.cli import main
 
