@@ -130,6 +130,23 @@ def test_rows_of_many_fetches_and_inserts(project: Project) -> None:
 
 
 @both_ways
+def test_many_columns(project: Project) -> None:
+    project.write(
+        "models/wide.py",
+        """
+        def model(dbt, session):
+            dbt.config(materialized="table")
+            columns = ", ".join(f"range + {n} as n{n}" for n in range(60))
+            return session.sql(f"select {columns} from range(1200)")
+        """,
+    )
+    project.run()
+    assert project.rows("select count(*), sum(n0), sum(n59) from wide") == [
+        (1200, 1200 * 1199 // 2, 1200 * 1199 // 2 + 1200 * 59)
+    ]
+
+
+@both_ways
 def test_no_rows(project: Project) -> None:
     project.write(
         "models/none.sql",

@@ -1,7 +1,8 @@
 """What PostgreSQL is sent in the place of a statement for Redshift.
 
 A statement passes as it is, but for a few local edits: what Redshift has and PostgreSQL lacks is
-made there, as far as it can be (bootstrap.pgsql). What PostgreSQL has and Redshift lacks is refused.
+made there, as far as it can be (bootstrap.pgsql). What PostgreSQL has and Redshift lacks is
+refused.
 """
 
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ FRAMELESS = (
     exp.Rank,
     exp.RowNumber,
 )
+# of a cluster with one node: https://docs.aws.amazon.com/redshift/latest/dg/fetch.html
+FETCHED_ROWS = 1000
 TRANSACTIONS = frozenset({"begin", "commit", "rollback", "end", "abort", "set", "reset", "show"})
 
 Edit = tuple[int, int, str]  # from, to, what stands there instead
@@ -75,6 +78,9 @@ def translate(sql: str) -> str:
     words = [token.text.lower() for token in tokens]
     if not words or words[0] in TRANSACTIONS:
         return sql
+    # the tokenizer leaves what follows in one piece
+    if words[0] == "fetch" and int(words[1].split()[1]) > FETCHED_ROWS:
+        raise RefusedError(f"FETCH of more than {FETCHED_ROWS} rows")
     if not any(word.startswith(CATALOGUES) for word in words):
         check(sql, tokens, words)
     for start, end, text in sorted(edits(tokens, words), reverse=True):
