@@ -2,7 +2,9 @@
 {% macro entropy_term(part, whole) -%}
     case
         when {{ part }} > 0
-            then -({{ part }} * 1.0e0 / {{ whole }}) * ln({{ part }} * 1.0e0 / {{ whole }})
+            then
+                -(cast({{ part }} as double precision) / {{ whole }})
+                * ln(cast({{ part }} as double precision) / {{ whole }})
         else 0
     end
 {%- endmacro %}

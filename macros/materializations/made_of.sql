@@ -8,7 +8,7 @@
 {% macro made_of(relation) %}
     {% do run_query(
         'create table if not exists ' ~ made_of_table()
-        ~ ' (relation_name varchar primary key, inputs varchar)'
+        ~ ' (relation_name varchar(256) primary key, inputs varchar(256))'
     ) %}
     {% set rows = run_query(
         'select inputs from ' ~ made_of_table() ~ ' where relation_name = '
@@ -19,6 +19,15 @@
 
 
 {% macro record_made_of(relation, inputs) %}
-    insert or replace into {{ made_of_table() }}
-    values ({{ quoted(relation.schema ~ '.' ~ relation.identifier) }}, {{ quoted(inputs) }})
+    {% set relation_name = quoted(relation.schema ~ '.' ~ relation.identifier) %}
+    update {{ made_of_table() }} set inputs = {{ quoted(inputs) }}
+    where relation_name = {{ relation_name }};
+
+    insert into {{ made_of_table() }}
+    select
+        {{ relation_name }} as relation_name,
+        {{ quoted(inputs) }} as inputs
+    where not exists (
+        select 1 from {{ made_of_table() }} where relation_name = {{ relation_name }}
+    )
 {% endmacro %}

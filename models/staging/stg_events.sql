@@ -37,7 +37,7 @@ typed as (
 
 -- A cast alone would guess: it reads 2.05E+18 and 5.6 as whole numbers, 24:00:00 as the next day.
 -- Hence the way back to text must give the same text.
-judged as materialized (
+judged as {{ materialized() }} (
     select
         typed.*,
         case

@@ -118,12 +118,15 @@ def test_rows_of_many_fetches_and_inserts(project: Project) -> None:
         def model(dbt, session):
             dbt.config(materialized="table")
             many = dbt.ref("many")
-            return many.aggregate("count(*) as rows, sum(number) as total, count(name) as names")
+            totals = many.aggregate("count(*) as rows, sum(number) as total, count(name) as names")
+            # another relation, with another number of columns
+            return totals.cross(dbt.ref("one"))
         """,
     )
+    project.write("models/one.sql", "select cast(1 as bigint) as one")
     before = len(project.standin.statements)
     project.run()
-    assert project.rows("select * from sums") == [(5432, 5432 * 5431 // 2, 3621)]
+    assert project.rows("select * from sums") == [(5432, 5432 * 5431 // 2, 3621, 1)]
     inserts = [sent for sent, _ in project.standin.statements[before:] if "insert into" in sent]
     # one for all full batches and one for the last: no more plans than that are kept
     assert len(set(inserts)) <= 3

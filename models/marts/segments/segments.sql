@@ -30,7 +30,7 @@ totals as (
         sum(users.event_count) as event_count,
         sum(users.order_count) as order_count,
         sum(users.revenue_amount) as revenue_amount,
-        avg(user_segments.confidence) as mean_confidence,
+        avg(cast(user_segments.confidence as double precision)) as mean_confidence,
         max(user_segments.as_of) as as_of
     from users
     inner join user_segments on users.user_key = user_segments.user_key
@@ -103,8 +103,12 @@ segments as (
         cast(totals.event_count as bigint) as event_count,
         cast(totals.order_count as bigint) as order_count,
         cast(totals.revenue_amount as decimal(18, 2)) as revenue_amount,
-        totals.user_count * 1.0e0 / all_users.user_count as user_share,
-        coalesce(totals.order_count * 1.0e0 / nullif(all_users.order_count, 0), 0) as order_share,
+        cast(totals.user_count as double precision) / all_users.user_count as user_share,
+        coalesce(
+            cast(totals.order_count as double precision)
+            / nullif(all_users.order_count, 0),
+            0
+        ) as order_share,
         coalesce(
             cast(totals.revenue_amount as double precision)
             / nullif(cast(all_users.revenue_amount as double precision), 0),

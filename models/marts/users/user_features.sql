@@ -65,9 +65,11 @@ counted as (
         ) }} / 7 + 1 as weeks_known,
         -- at least one day, so that a rate a week is never a rate of minutes
         greatest(
-            {{ dbt.datediff('users.first_event_at', 'as_of.as_of', 'second') }}
-            / 86400.0,
-            1.0
+            cast(
+                {{ dbt.datediff('users.first_event_at', 'as_of.as_of', 'second') }}
+                as double precision
+            ) / 86400,
+            1
         ) as days_known,
         coalesce(recent_users.event_count, 0) as recent_event_count,
         coalesce(recent_users.session_count, 0) as recent_session_count,
@@ -108,27 +110,37 @@ user_features as (
         counted.last_event_at,
         counted.last_order_at,
         -- recency and tenure
-        {{ dbt.datediff('counted.last_event_at', 'counted.counted_until', 'second') }}
-        / 86400.0e0
-            as recency_days,
-        counted.days_known * 1.0e0 as tenure_days,
-        {{ dbt.datediff('counted.last_order_at', 'counted.counted_until', 'second') }}
-        / 86400.0e0
-            as order_recency_days,
+        cast(
+            {{ dbt.datediff('counted.last_event_at', 'counted.counted_until', 'second') }}
+            as double precision
+        ) / 86400 as recency_days,
+        counted.days_known as tenure_days,
+        cast(
+            {{ dbt.datediff('counted.last_order_at', 'counted.counted_until', 'second') }}
+            as double precision
+        ) / 86400 as order_recency_days,
         -- frequency and regularity
-        counted.session_count * 7.0e0 / counted.days_known as sessions_per_week,
-        counted.active_day_count * 1.0e0 / counted.session_count as active_days_per_session,
-        counted.active_week_count * 1.0e0 / counted.weeks_known as active_week_share,
+        counted.session_count * 7 / counted.days_known as sessions_per_week,
+        cast(counted.active_day_count as double precision) / counted.session_count
+            as active_days_per_session,
+        cast(counted.active_week_count as double precision) / counted.weeks_known
+            as active_week_share,
         coalesce(
-            {{ dbt.datediff('counted.first_event_at', 'counted.last_event_at', 'second') }}
-            / 86400.0e0 / nullif(counted.session_count - 1, 0),
+            cast(
+                {{ dbt.datediff('counted.first_event_at', 'counted.last_event_at', 'second') }}
+                as double precision
+            ) / 86400 / nullif(counted.session_count - 1, 0),
             0
         ) as mean_gap_days,
         -- money
         coalesce(
             cast(counted.revenue_amount as double precision) / nullif(counted.order_count, 0), 0
         ) as average_order_amount,
-        coalesce(counted.purchase_count * 1.0e0 / nullif(counted.order_count, 0), 0)
+        coalesce(
+            cast(counted.purchase_count as double precision)
+            / nullif(counted.order_count, 0),
+            0
+        )
             as purchases_per_order,
         cast(counted.revenue_amount as double precision) / counted.session_count
             as revenue_per_session,
@@ -141,28 +153,39 @@ user_features as (
             1
         ) as price_level,
         -- funnel
-        counted.cart_session_count * 1.0e0 / counted.session_count as cart_session_share,
-        counted.order_count * 1.0e0 / counted.session_count as order_session_share,
+        cast(counted.cart_session_count as double precision) / counted.session_count
+            as cart_session_share,
+        cast(counted.order_count as double precision) / counted.session_count
+            as order_session_share,
         coalesce(
-            counted.abandoned_cart_session_count * 1.0e0 / nullif(counted.cart_session_count, 0), 0
+            cast(counted.abandoned_cart_session_count as double precision)
+            / nullif(counted.cart_session_count, 0),
+            0
         ) as abandonment_share,
-        counted.abandoned_cart_session_count * 1.0e0 / counted.session_count
+        cast(counted.abandoned_cart_session_count as double precision) / counted.session_count
             as abandoned_session_share,
-        counted.cart_count * 1.0e0 / counted.event_count as cart_event_share,
-        counted.purchase_count * 1.0e0 / counted.event_count as purchase_event_share,
+        cast(counted.cart_count as double precision) / counted.event_count as cart_event_share,
+        cast(counted.purchase_count as double precision) / counted.event_count
+            as purchase_event_share,
         coalesce(
-            counted.removal_count * 1.0e0 / nullif(counted.cart_count + counted.removal_count, 0), 0
+            cast(counted.removal_count as double precision)
+            / nullif(counted.cart_count + counted.removal_count, 0),
+            0
         ) as removal_share,
-        counted.bounce_session_count * 1.0e0 / counted.session_count as bounce_share,
+        cast(counted.bounce_session_count as double precision) / counted.session_count
+            as bounce_share,
         -- depth
-        counted.event_count * 1.0e0 / counted.session_count as events_per_session,
-        counted.viewed_product_count * 1.0e0 / counted.session_count as products_per_session,
+        cast(counted.event_count as double precision) / counted.session_count as events_per_session,
+        cast(counted.viewed_product_count as double precision) / counted.session_count
+            as products_per_session,
         coalesce(
-            counted.timed_seconds / 60.0e0 / nullif(counted.timed_session_count, 0), 0
+            cast(counted.timed_seconds as double precision) / 60
+            / nullif(counted.timed_session_count, 0),
+            0
         ) as minutes_per_session,
         -- variety and taste
         coalesce(
-            counted.top_category_event_count * 1.0e0
+            cast(counted.top_category_event_count as double precision)
             / nullif(counted.known_category_event_count, 0),
             0
         ) as top_category_share,
@@ -175,25 +198,31 @@ user_features as (
         ) as category_entropy,
         {% for group in known_groups %}
             coalesce(
-                counted.{{ group }}_event_count * 1.0e0
+                cast(counted.{{ group }}_event_count as double precision)
                 / nullif(counted.known_category_event_count, 0),
                 0
             ) as {{ group }}_share,
         {% endfor %}
-        counted.category_count * 1.0e0 / counted.session_count as categories_per_session,
+        cast(counted.category_count as double precision) / counted.session_count
+            as categories_per_session,
         cast(counted.category_spread_sum as double precision) / counted.session_count
             as category_spread,
-        counted.brand_count * 1.0e0 / counted.session_count as brands_per_session,
+        cast(counted.brand_count as double precision) / counted.session_count as brands_per_session,
         coalesce(
-            1 - counted.viewed_product_count * 1.0e0 / nullif(counted.view_count, 0), 0
+            1 - cast(counted.viewed_product_count as double precision)
+            / nullif(counted.view_count, 0),
+            0
         ) as repeat_view_share,
         -- timing
-        counted.night_event_count * 1.0e0 / counted.event_count as night_share,
-        counted.weekend_event_count * 1.0e0 / counted.event_count as weekend_share,
-        counted.campaign_event_count * 1.0e0 / counted.event_count as campaign_share,
+        cast(counted.night_event_count as double precision) / counted.event_count as night_share,
+        cast(counted.weekend_event_count as double precision) / counted.event_count
+            as weekend_share,
+        cast(counted.campaign_event_count as double precision) / counted.event_count
+            as campaign_share,
         -- trend
-        counted.recent_event_count * 1.0e0 / counted.event_count as recent_event_share,
-        counted.recent_session_count * 1.0e0 as recent_session_count,
+        cast(counted.recent_event_count as double precision) / counted.event_count
+            as recent_event_share,
+        cast(counted.recent_session_count as double precision) as recent_session_count,
         counted.counted_until as as_of
     from counted
 )

@@ -5,6 +5,7 @@ made there, as far as it can be (bootstrap.pgsql). What PostgreSQL has and Redsh
 refused.
 """
 
+import logging
 from collections.abc import Iterator
 
 import sqlglot
@@ -15,6 +16,9 @@ from sqlglot.tokens import Token, TokenType
 
 # dbt's own queries of the catalogue, which run on the leader node
 CATALOGUES = ("pg_", "svv_", "svl_", "stl_", "stv_", "sys_", "information_schema")
+# it says so where a statement has no query in it
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
 MANUAL = "https://docs.aws.amazon.com/redshift/latest/dg/"
 # function -> the page that says that Redshift lacks it, or the list of those that it has
 LACKING_FUNCTIONS = {
@@ -165,12 +169,20 @@ def edits(tokens: list[Token], words: list[str]) -> Iterator[Edit]:
             part = tokens[i + 2]
             if part.token_type is not TokenType.STRING:
                 yield part.start, part.end + 1, f"'{part.text.lower()}'"
+        elif word == "as" and after == "(" and is_cte(words, i):
+            # PostgreSQL would write an expression out wherever it is named: more than it can plan
+            yield end, end, " materialized"
         elif word == "approximate" and after == "count":
             yield start, end, ""
         elif word == "sysdate":
             yield start, end, "sysdate()"
         elif word == "listagg" and after == "(":
             yield from listagg_edits(tokens, words, i)
+
+
+def is_cte(words: list[str], i: int) -> bool:
+    """Tell whether the AS at `i` begins a common table expression."""
+    return words[i - 2] == "with" or words[i - 3 : i - 1] == [")", ","]
 
 
 def listagg_edits(tokens: list[Token], words: list[str], start: int) -> Iterator[Edit]:

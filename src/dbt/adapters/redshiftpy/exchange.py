@@ -78,15 +78,17 @@ class WireExchange(Exchange):
         session.execute(f"create table {relation} ({columns})")
         schema = session.table(relation).limit(0).to_arrow_table().schema
         names = ", ".join(map(quoted, types))
+        # of a name of its own: the driver takes one FETCH for another that reads the same
+        cursor = f"dbt_python_model_{uuid.uuid4().hex}"
         with self._transaction():
-            self.execute(f"declare dbt_python_model cursor for select {names} from {relation}")
-            while rows := self.execute(f"fetch forward {FETCHED_ROWS} from dbt_python_model"):
+            self.execute(f"declare {cursor} cursor for select {names} from {relation}")
+            while rows := self.execute(f"fetch forward {FETCHED_ROWS} from {cursor}"):
                 values = zip(*rows, strict=True)
                 arrays = [pa.array(*pair) for pair in zip(values, schema.types, strict=True)]
                 session.register("fetched", pa.Table.from_arrays(arrays, schema=schema))
                 session.execute(f"insert into {relation} select * from fetched")
                 session.unregister("fetched")
-            self.execute("close dbt_python_model")
+            self.execute(f"close {cursor}")
 
     def close(self) -> None:
         """See `Exchange`: the staging table goes with the connection."""
