@@ -35,11 +35,53 @@
 {%- endmacro %}
 
 
-{# A query, not a value, so that the secret is in no compiled SQL and no log. #}
+{# SQL of the secret: no value, so that it is in no compiled SQL and no log. #}
 {% macro pseudonym_key() -%}
+    {{ return(adapter.dispatch('pseudonym_key')()) }}
+{%- endmacro %}
+
+{% macro duckdb__pseudonym_key() -%}
+    getvariable('amazing_pseudonym_key')
+{%- endmacro %}
+
+{% macro redshift__pseudonym_key() -%}
     (select secret.pseudonym_key from {{ pseudonym_key_table() }} as secret)
 {%- endmacro %}
 
 {% macro pseudonym_key_table() -%}
     {{ return(api.Relation.create(target.database, 'secrets', 'pseudonym_key')) }}
 {%- endmacro %}
+
+
+{# Makes AMAZING_PSEUDONYM_KEY known to the warehouse. #}
+{% macro prepare_pseudonym_key() %}
+    {% do adapter.dispatch('prepare_pseudonym_key')() %}
+{% endmacro %}
+
+{# The plugin has given it to each session. #}
+{% macro duckdb__prepare_pseudonym_key() %}
+{% endmacro %}
+
+{# It stays in the warehouse: later builds do without the environment's. #}
+{% macro redshift__prepare_pseudonym_key() %}
+    {% set secret = pseudonym_key_table() %}
+    {% call statement('create_secret', auto_begin=False) %}
+        create schema if not exists {{ secret.schema }};
+        create table if not exists {{ secret }} (pseudonym_key varchar(256));
+    {% endcall %}
+    {% if env_var('AMAZING_PSEUDONYM_KEY', '') %}
+        {% if should_full_refresh() %}
+            {% do run_query('delete from ' ~ secret) %}
+        {% endif %}
+        {% do adapter.execute_with_environment(
+            'insert into ' ~ secret ~ ' select cast(? as varchar(256)) where not exists (select 1 from '
+            ~ secret ~ ')', ['AMAZING_PSEUDONYM_KEY']
+        ) %}
+        {% set others = adapter.execute_with_environment(
+            'select count(*) from ' ~ secret ~ ' where pseudonym_key != ?', ['AMAZING_PSEUDONYM_KEY']
+        ) %}
+        {% if others[0][0] %}
+            {% do refuse_pseudonym_key() %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}

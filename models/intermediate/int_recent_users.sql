@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', dist='user_key', sort=['user_key']) }}
 
 with
 

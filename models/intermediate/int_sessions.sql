@@ -1,7 +1,9 @@
 {{ config(
     materialized='incremental_by_load',
     unique_key='session_key',
-    one_load_at_a_time=true
+    one_load_at_a_time=true,
+    dist='user_key',
+    sort=['user_key']
 ) }}
 
 -- depends_on: {{ ref('stg_event_files') }}

@@ -1,4 +1,9 @@
-{{ config(materialized='incremental_by_load', unique_key='user_key') }}
+{{ config(
+    materialized='incremental_by_load',
+    unique_key='user_key',
+    dist='user_key',
+    sort=['user_key']
+) }}
 
 -- depends_on: {{ ref('stg_event_files') }}
 -- depends_on: {{ ref('stg_withdrawn_events') }}

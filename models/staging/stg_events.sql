@@ -1,4 +1,4 @@
-{{ config(materialized='event_files') }}
+{{ config(materialized='event_files', dist='user_key', sort=['loaded_at', 'user_key']) }}
 
 -- depends_on: {{ ref('stg_event_files') }}
 -- depends_on: {{ ref('stg_rejected_event_lines') }}
@@ -18,7 +18,7 @@ category_corrections as (
 numbered as (
     select
         event_lines.*,
-        row_number() over () as row_number
+        {{ line_place() }} as row_number
     from event_lines
 ),
 
@@ -66,12 +66,12 @@ judged as {{ materialized() }} (
             when
                 length(typed.category_code) > 128
                 or typed.category_code like '%"%'
-                or typed.category_code like '%' || chr(0) || '%'
+                or {{ has_nul('typed.category_code') }}
                 then 'category_code: expected at most 128 characters, no quotation mark, no NUL'
             when
                 length(typed.brand) > 128
                 or typed.brand like '%"%'
-                or typed.brand like '%' || chr(0) || '%'
+                or {{ has_nul('typed.brand') }}
                 then 'brand: expected at most 128 characters, no quotation mark, no NUL'
             when
                 typed.typed_price is null

@@ -132,3 +132,11 @@ create view svv_table_info as
 create view sys_query_detail as select null::oid as table_id, null::text as step_name,
   null::timestamp as start_time where false;
 grant select on svv_external_columns, svv_mv_info, svv_table_info, sys_query_detail to public;
+
+-- loads: a row of each COPY, and one of each of its errors -------------------------
+create table standin_loads (query_id bigint, file_name text, line_number bigint,
+  error_message text);
+create view sys_load_error_detail as select * from standin_loads where line_number is not null;
+create function pg_last_copy_id() returns bigint language sql volatile as
+  $$ select coalesce(max(query_id), -1) from standin_loads $$;
+grant select on standin_loads, sys_load_error_detail to public;

@@ -1,7 +1,9 @@
-"""COPY and UNLOAD of Parquet: files are moved here, PostgreSQL reads or writes a local one."""
+"""COPY and UNLOAD: files are moved here, PostgreSQL reads or writes a local one."""
 
+import gzip
 import re
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,14 +20,22 @@ from sqlglot import exp
 from standin.rewrite import RefusedError
 
 COPY = re.compile(
-    r"copy\s+(?P<table>\S+)\s+from\s+'(?P<url>s3://[^']+)'(?P<options>[^']*('[^']*')?.*)",
+    r"copy\s+(?P<table>[^\s(]+)\s+(?:\((?P<column>\w+)\)\s+)?from\s+'(?P<url>s3://[^']+)'"
+    r"(?P<options>.*)",
     re.I | re.S,
 )
 UNLOAD = re.compile(
     r"unload\s*\('(?P<query>(?:[^']|'')*)'\)\s*to\s+'(?P<url>s3://[^']+)'(?P<options>.*)",
     re.I | re.S,
 )
-OPTIONS = re.compile(r"\s*iam_role\s+(?:default|'arn:[^']+')\s+format\s+as\s+parquet\s*;?\s*", re.I)
+ROLE = r"\s*iam_role\s+(?:default|'arn:[^']+')"
+PARQUET = re.compile(ROLE + r"\s+format\s+as\s+parquet\s*;?\s*", re.I)
+LINES = re.compile(
+    ROLE + r"(?P<gzip>\s+gzip)?\s+delimiter\s+'\\001'\s+encoding\s+utf8\s+ignoreblanklines\s+"
+    r"maxerror\s+(?P<maxerror>\d+)\s*;?\s*",
+    re.I,
+)
+LINE_BYTES = 65535
 # https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-columnar.html
 ARROW_TYPES = {
     "boolean": pa.bool_(),
@@ -79,10 +89,13 @@ class Bucket:
                 refuse it.
         """
         found = COPY.fullmatch(sql) or UNLOAD.fullmatch(sql)
-        if not found or not OPTIONS.fullmatch(found["options"]):
+        lines = LINES.fullmatch(found["options"]) if found else None
+        if not lines and not (found and PARQUET.fullmatch(found["options"])):
             raise RefusedError("a form of COPY or UNLOAD that the stand-in does not know")
         url = urlparse(found["url"])
         bucket, key = url.netloc, url.path.lstrip("/")
+        if lines:
+            return self.copy_lines(found, bucket, key, lines), None
         if found.re is COPY:
             return self.copy(found["table"], bucket, key), None
         query = translate_query(found["query"].replace("''", "'"))
@@ -100,6 +113,34 @@ class Bucket:
                     writer.write_batch(batch)
         path.chmod(0o644)
         return f"copy {table} from '{path}' (format csv)"
+
+    def copy_lines(self, copy: re.Match, bucket: str, prefix: str, options: re.Match) -> str:
+        """Load text files of one column; lines that Redshift could not load are load errors."""
+        path = self.folder / f"{uuid.uuid4().hex}.csv"
+        errors = []
+        with path.open("w", newline="") as file:
+            for key in self.keys(bucket, prefix):
+                body = self.client.get_object(Bucket=bucket, Key=key)["Body"].read()
+                try:
+                    text = gzip.decompress(body) if options["gzip"] else body
+                except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                    raise RefusedError(f"{key} is no gzip file: {error}") from error
+                for number, line in enumerate(text.removesuffix(b"\n").split(b"\n"), 1):
+                    if fault := fault_of(line):
+                        errors.append((key, number, fault))
+                    elif line:
+                        file.write('"' + line.decode().replace('"', '""') + '"\n')
+        if len(errors) > int(options["maxerror"]):
+            raise RefusedError(f"Load into table failed: {errors[0]}")
+        with closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("select coalesce(max(query_id), 0) + 1 from standin_loads")
+            (query_id,) = cursor.fetchone()
+            for error in [(None, None, None), *errors]:
+                cursor.execute(
+                    "insert into standin_loads values (%s, %s, %s, %s)", (query_id, *error)
+                )
+        path.chmod(0o644)
+        return f"copy {copy['table']} ({copy['column']}) from '{path}' (format csv)"
 
     def unload(self, query: str, bucket: str, prefix: str) -> tuple[str, Callable[[], None]]:
         with closing(self.connect()) as connection, connection.cursor() as cursor:
@@ -153,6 +194,19 @@ def arrow_type(kind: str) -> pa.DataType:
     if name in ("numeric", "decimal"):
         return pa.decimal128(int(precision), int(scale or 0))
     return ARROW_TYPES[name]
+
+
+def fault_of(line: bytes) -> str | None:
+    """Return why Redshift could not load a line of text."""
+    if b"\0" in line:
+        return "Missing newline: Unexpected character 0x0 found"
+    if len(line) > LINE_BYTES:
+        return "String length exceeds DDL length"
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return "String contains invalid or unsupported UTF8 codepoints"
+    return None
 
 
 def check_types(key: str, batch: pa.RecordBatch, schema: dict[str, pa.DataType]) -> None:

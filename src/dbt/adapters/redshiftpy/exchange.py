@@ -152,7 +152,7 @@ class BucketExchange(Exchange):
             execute: How to run a statement on dbt's connection.
             client: boto3's S3 client.
             staging_dir: "s3://bucket/prefix".
-            iam_role: ARN of the cluster's role, or "default".
+            iam_role: SQL of the cluster's role.
             local: A folder for files on this machine.
         """
         super().__init__(execute)
@@ -160,7 +160,7 @@ class BucketExchange(Exchange):
         self.client = client
         self.bucket = url.netloc
         self.prefix = "/".join(filter(None, [url.path.strip("/"), uuid.uuid4().hex])) + "/"
-        self.role = "default" if iam_role == "default" else f"'{iam_role}'"
+        self.role = iam_role
         self.local = local
 
     def read(self, relation: str, types: dict[str, str], session: DuckDBPyConnection) -> None:

@@ -1,9 +1,11 @@
 """The adapter: what dbt-redshift's does, and Python models."""
 
+import os
 import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -11,7 +13,7 @@ from urllib.parse import urlparse
 from dbt.adapters.base.meta import available
 from dbt.adapters.redshift.connections import RedshiftConnectionManager, RedshiftCredentials
 from dbt.adapters.redshift.impl import RedshiftAdapter
-from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
 from dbt.adapters.redshiftpy.exchange import BucketExchange, Exchange, WireExchange
 from dbt.adapters.redshiftpy.python_model import NAMES, ModelError, run_python_model
@@ -89,24 +91,98 @@ class RedshiftpyAdapter(RedshiftAdapter):
             finally:
                 exchange.close()
 
+    @available
+    def iam_role(self) -> str:
+        """Return SQL of the role with which the cluster reads and writes S3."""
+        role = self.config.credentials.s3_iam_role
+        return "default" if role == "default" else f"'{role}'"
+
+    @available
+    def s3_objects(self, url: str, suffixes: Sequence[str]) -> list[dict[str, Any]]:
+        """List what lies below a prefix in S3.
+
+        Args:
+            url: "s3://bucket/prefix".
+            suffixes: How the names end that are looked for.
+
+        Returns:
+            Of each object, by name: path, source_file (its name without the prefix), size_bytes,
+            modified_at (UTC, as text) and etag.
+
+        Raises:
+            DbtRuntimeError: No such address, or two objects of one name.
+        """
+        place = urlparse(url)
+        if place.scheme != "s3" or not place.netloc:
+            raise DbtRuntimeError(f"{url!r} is no address in S3; expected s3://bucket/prefix")
+        pages = (
+            self._s3()
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=place.netloc, Prefix=place.path.lstrip("/"))
+        )
+        objects: dict[str, dict[str, Any]] = {}
+        for page in pages:
+            for found in page.get("Contents", ()):
+                path = f"s3://{place.netloc}/{found['Key']}"
+                name = path.rsplit("/", 1)[1]
+                if not name.endswith(tuple(suffixes)):
+                    continue
+                if name in objects:
+                    other = objects[name]["path"]
+                    raise DbtRuntimeError(
+                        f"{path} bears the same name as {other}: names must differ"
+                    )
+                objects[name] = {
+                    "path": path,
+                    "source_file": name,
+                    "size_bytes": found["Size"],
+                    "modified_at": f"{found['LastModified'].astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+                    "etag": found["ETag"].strip('"'),
+                }
+        return [objects[name] for name in sorted(objects)]
+
+    @available
+    def execute_with_environment(
+        self, sql: str, variables: Sequence[str]
+    ) -> Sequence[Sequence[Any]]:
+        """Run a statement with values of environment variables bound to its question marks.
+
+        So that a secret is in no compiled SQL and no log.
+
+        Raises:
+            KeyError: There is no such variable.
+        """
+        return self._execute(sql, [os.environ[name] for name in variables])
+
+    @available
+    def try_execute(self, sql: str) -> str | None:
+        """Run a statement and return nothing, or what Redshift says against it.
+
+        Where it fails, its transaction is aborted: ROLLBACK comes next.
+        """
+        try:
+            self._execute(sql)
+        except DbtDatabaseError as error:
+            return str(error).strip()
+        return None
+
     def _exchange(self, folder: Path) -> Exchange:
         credentials = self.config.credentials
         if not credentials.s3_staging_dir:
             handle = self.connections.get_thread_connection().handle
             return WireExchange(self._execute, lambda: handle.in_transaction)
+        return BucketExchange(
+            self._execute, self._s3(), credentials.s3_staging_dir, self.iam_role(), folder
+        )
+
+    def _s3(self) -> Any:
         # here, for it takes half a second
         import boto3
 
-        session = boto3.Session(
+        credentials = self.config.credentials
+        return boto3.Session(
             profile_name=credentials.iam_profile, region_name=credentials.region
-        )
-        return BucketExchange(
-            self._execute,
-            session.client("s3"),
-            credentials.s3_staging_dir,
-            credentials.s3_iam_role,
-            folder,
-        )
+        ).client("s3")
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
         """Run a statement on dbt's connection, its values bound to question marks.
