@@ -38,6 +38,19 @@ LACKING_FUNCTIONS = {
     }.items()
     for name in names.split()
 }
+# words one after another, * for any -> the page of the syntax that has none of it
+LACKING_PHRASES = {
+    (")", "filter", "("): MANUAL + "c_Aggregate_Functions.html",
+    ("distinct", "on", "("): MANUAL + "r_SELECT_list.html",
+    ("on", "conflict"): MANUAL + "r_INSERT_30.html",
+    ("as", "materialized", "("): MANUAL + "r_WITH_clause.html",
+    ("window", "*", "as", "("): MANUAL + "r_Window_function_synopsis.html",
+    ("is", "distinct", "from"): MANUAL + "c_unsupported-postgresql-functions.html",
+    ("is", "not", "distinct", "from"): MANUAL + "c_unsupported-postgresql-functions.html",
+}
+WINDOW_PAGE = MANUAL + "c_unsupported-postgresql-features.html"
+LACKING_TYPES = frozenset({"bytea", "json", "jsonb", "uuid"})
+TYPES_PAGE = MANUAL + "c_unsupported-postgresql-datatypes.html"
 # "must be applied on at least one user created table":
 # https://docs.aws.amazon.com/redshift/latest/dg/r_MEDIAN.html and those of the others
 COMPUTE_NODE_FUNCTIONS = frozenset({"listagg", "median", "percentile_cont", "percentile_disc"})
@@ -100,15 +113,18 @@ def check(sql: str, tokens: list[Token], words: list[str]) -> None:
     called = {name for name, after in zip(names, [*words[1:], ""], strict=True) if after == "("}
     for name in sorted(called & LACKING_FUNCTIONS.keys()):
         raise RefusedError(f"Redshift has no function {name}: {LACKING_FUNCTIONS[name]}")
-    sequences = set(zip(names, names[1:], [*names[2:], ""], strict=False))
-    if any(first == ")" and second == "filter" for first, second, _ in sequences):
-        raise RefusedError("Redshift has no FILTER")
-    for pair in (("distinct", "on"), ("on", "conflict")):
-        if any(sequence[:2] == pair for sequence in sequences):
-            raise RefusedError(f"Redshift has no {' '.join(pair).upper()}")
-    for lacked in {"json", "jsonb", "bytea", "uuid"} & set(names):
-        if any(a in ("as", "::") and b == lacked for a, b, _ in sequences):
-            raise RefusedError(f"Redshift has no type {lacked}")
+    for phrase, page in LACKING_PHRASES.items():
+        if any(
+            all(one in (name, "*") for one, name in zip(phrase, names[k:], strict=False))
+            for k in range(len(names) - len(phrase) + 1)
+        ):
+            lacking = " ".join(phrase).strip("*() ").upper()
+            raise RefusedError(f"Redshift has no {lacking}: {page}")
+    for k, name in enumerate(names):
+        if name == "over" and words[k + 1] == "(" and "nulls" in names[k : closing(words, k + 1)]:
+            raise RefusedError(f"Redshift has no NULLS in a window: {WINDOW_PAGE}")
+        if name in LACKING_TYPES and names[k - 1] in ("as", "::"):
+            raise RefusedError(f"Redshift has no type {name}: {TYPES_PAGE}")
     try:
         tree = sqlglot.parse_one(sql, read="redshift")
     except (SqlglotError, TypeError):
