@@ -1,35 +1,20 @@
 """A Redshift of PostgreSQL and an S3 in this process, for the tests of this folder."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from projects import Project
-from standin import RedshiftStandin
+from standin import LoopbackS3, RedshiftStandin
 
 
 @pytest.fixture(scope="session", autouse=True)
 def aws() -> Iterator[None]:
-    """An S3 on the loopback interface with one bucket, `lake`."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
-            "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
+    with LoopbackS3() as s3, pytest.MonkeyPatch.context() as patch:
+        for name, value in s3.environment.items():
             patch.setenv(name, value)
-        boto3.client("s3").create_bucket(Bucket="lake")
         yield
-    server.stop()
 
 
 @pytest.fixture(scope="session")
