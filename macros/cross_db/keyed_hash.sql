@@ -69,7 +69,8 @@
         create schema if not exists {{ secret.schema }};
         create table if not exists {{ secret }} (pseudonym_key varchar(256));
     {% endcall %}
-    {% if env_var('AMAZING_PSEUDONYM_KEY', '') %}
+    {# a shorter one is refused by the check that comes next #}
+    {% if env_var('AMAZING_PSEUDONYM_KEY', '') | length >= 32 %}
         {% if should_full_refresh() %}
             {% do run_query('delete from ' ~ secret) %}
         {% endif %}

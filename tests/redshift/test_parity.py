@@ -224,6 +224,24 @@ def test_a_file_that_is_none_is_refused_and_the_others_come(
     assert both.redshift.rows("select count(*) from landing.event_file_lines") == [(0,)]
 
 
+def test_files_that_copy_could_not_tell_apart_are_refused(both: Both, lines: list[str]) -> None:
+    both.redshift.write_events("a.csv", lines[:50])
+    both.redshift.write_events("a.csv.gz", lines[50:60])
+    both.redshift.dbt("seed", "--select", "category_corrections")
+    result, said = both.redshift.try_dbt("run", "--select", "staging")
+    assert not result.success
+    assert "COPY of s3://lake/events/a.csv would take events/a.csv.gz with it" in said
+
+
+def test_a_short_secret_is_not_kept(both: Both, lines: list[str]) -> None:
+    both.redshift.write_events("a.csv.gz", lines[:50])
+    both.redshift.dbt("seed", "--select", "category_corrections")
+    result, said = both.redshift.try_dbt("run", "--select", "staging", key="short")
+    assert not result.success
+    assert "AMAZING_PSEUDONYM_KEY is missing or shorter than 32 characters" in said
+    both.redshift.dbt("run", "--select", "staging")
+
+
 def test_a_line_that_redshift_cannot_load_is_kept_with_its_number(
     both: Both, lines: list[str]
 ) -> None:

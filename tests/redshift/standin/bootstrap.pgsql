@@ -77,7 +77,7 @@ create function sha2(text, integer) returns varchar language sql immutable as $$
     when 512 then sha512($1::bytea) end, 'hex') $$;
 create function concat(text, text) returns varchar language sql immutable as
   $$ select $1 || $2 $$;  -- null if either is null
-create function strtol(text, integer) returns bigint language plpgsql immutable as $$
+create function strtol(text, integer) returns bigint language plpgsql immutable strict as $$
 declare total bigint := 0; digit text;
 begin
   foreach digit in array regexp_split_to_array(lower($1), '') loop

@@ -1,5 +1,6 @@
 """The adapter: what dbt-redshift's does, and Python models."""
 
+import itertools
 import os
 import re
 import tempfile
@@ -110,7 +111,8 @@ class RedshiftpyAdapter(RedshiftAdapter):
             modified_at (UTC, as text) and etag.
 
         Raises:
-            DbtRuntimeError: No such address, or two objects of one name.
+            DbtRuntimeError: No such address, two objects of one name, or one whose key begins with
+                that of another: COPY takes a key for the beginning of keys.
         """
         place = urlparse(url)
         if place.scheme != "s3" or not place.netloc:
@@ -120,25 +122,27 @@ class RedshiftpyAdapter(RedshiftAdapter):
             .get_paginator("list_objects_v2")
             .paginate(Bucket=place.netloc, Prefix=place.path.lstrip("/"))
         )
+        found = {one["Key"]: one for page in pages for one in page.get("Contents", ())}
         objects: dict[str, dict[str, Any]] = {}
-        for page in pages:
-            for found in page.get("Contents", ()):
-                path = f"s3://{place.netloc}/{found['Key']}"
-                name = path.rsplit("/", 1)[1]
-                if not name.endswith(tuple(suffixes)):
-                    continue
-                if name in objects:
-                    other = objects[name]["path"]
-                    raise DbtRuntimeError(
-                        f"{path} bears the same name as {other}: names must differ"
-                    )
-                objects[name] = {
-                    "path": path,
-                    "source_file": name,
-                    "size_bytes": found["Size"],
-                    "modified_at": f"{found['LastModified'].astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-                    "etag": found["ETag"].strip('"'),
-                }
+        for key, following in itertools.zip_longest(sorted(found), sorted(found)[1:]):
+            path, name = f"s3://{place.netloc}/{key}", key.rsplit("/", 1)[-1]
+            if not name.endswith(tuple(suffixes)):
+                continue
+            if following and following.startswith(key):
+                raise DbtRuntimeError(
+                    f"COPY of {path} would take {following} with it, which begins so: rename it"
+                )
+            if name in objects:
+                raise DbtRuntimeError(
+                    f"{path} bears the same name as {objects[name]['path']}: names must differ"
+                )
+            objects[name] = {
+                "path": path,
+                "source_file": name,
+                "size_bytes": found[key]["Size"],
+                "modified_at": f"{found[key]['LastModified'].astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+                "etag": found[key]["ETag"].strip('"'),
+            }
         return [objects[name] for name in sorted(objects)]
 
     @available
