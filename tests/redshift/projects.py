@@ -48,6 +48,9 @@ class Project:
             [
                 *("--quiet", "--no-use-colors", *arguments),
                 *("--project-dir", str(self.folder), "--profiles-dir", str(self.folder)),
+                # said, for the environment may say otherwise
+                *("--target", "redshift", "--target-path", str(self.folder / "target")),
+                *("--log-path", str(self.folder / "logs")),
             ]
         )
         if result.exception:
