@@ -145,14 +145,16 @@
     {% endcall %}
     {% set query %}
         select
-            (select count(*) from typed_lines where rejection_reason is null) as typed_count,
-            (select min(event_at) from typed_lines where rejection_reason is null) as first_event_at,
-            (select max(event_at) from typed_lines where rejection_reason is null) as last_event_at,
+            count(*) as typed_count,
+            min(event_at) as first_event_at,
+            max(event_at) as last_event_at,
             (select count(*) from load_errors) as error_count,
             (
                 select count(*) from {{ ref('stg_rejected_event_lines') }}
                 where loaded_at = timestamp '{{ read.loaded_at }}'
             ) as rejected_count
+        from typed_lines
+        where rejection_reason is null
     {% endset %}
     {% set typed = run_query(query).rows[0] %}
     {% set read.lines = landed.line_count - 1 + typed.error_count %}

@@ -6,8 +6,8 @@
     cast(
         '0x' || left(
             sha256(
-                getvariable('amazing_pseudonym_key')
-                || sha256(getvariable('amazing_pseudonym_key') || {{ expression }})
+                {{ pseudonym_key() }}
+                || sha256({{ pseudonym_key() }} || {{ expression }})
             ),
             15
         ) as bigint
@@ -26,7 +26,7 @@
 
 {% macro duckdb__keyed_digest(expression) -%}
     cast(
-        '0x' || left(md5(getvariable('amazing_pseudonym_key') || {{ expression }}), 15) as bigint
+        '0x' || left(md5({{ pseudonym_key() }} || {{ expression }}), 15) as bigint
     )
 {%- endmacro %}
 

@@ -118,7 +118,8 @@
 
     {% set in_order = known | rejectattr('loaded_at', 'none') | list %}
     {% set others = known | selectattr('loaded_at', 'none') | list %}
-    {% for name, file in listed.items() if name not in known | map(attribute='source_file') | list %}
+    {% set known_names = known | map(attribute='source_file') | list %}
+    {% for name, file in listed.items() if name not in known_names %}
         {% do others.append(file) %}
     {% endfor %}
     {% set files = [] %}

@@ -27,11 +27,11 @@ typed as (
         numbered.*,
         -- Rows without an id make one session per user and day, not one giant session.
         coalesce(numbered.user_session, left(numbered.event_time, 10)) as session_id,
-        {{ try_cast("left(numbered.event_time, 19)", 'timestamp') }} as event_at,
-        {{ try_cast('numbered.product_id', 'bigint') }} as typed_product_id,
-        {{ try_cast('numbered.category_id', 'bigint') }} as typed_category_id,
-        {{ try_cast('numbered.user_id', 'bigint') }} as typed_user_id,
-        {{ try_cast('numbered.price', 'decimal(11, 2)') }} as typed_price
+        try_cast(left(numbered.event_time, 19) as timestamp) as event_at,
+        try_cast(numbered.product_id as bigint) as typed_product_id,
+        try_cast(numbered.category_id as bigint) as typed_category_id,
+        try_cast(numbered.user_id as bigint) as typed_user_id,
+        try_cast(numbered.price as decimal(11, 2)) as typed_price
     from numbered
 ),
 
