@@ -43,6 +43,20 @@
 {% endmacro %}
 
 
+{# SQL of the keys whose rows may be no more: of a session whose events were withdrawn, of a user whose
+   only session now ends past `as_of`. #}
+{% macro touched_keys() %}
+    {% set key = config.require('unique_key') %}
+    select {{ key }} from {{ ref('stg_withdrawn_events') }}
+    where withdrawn_at > {{ built_until() }} and withdrawn_at <= {{ build_until() }}
+    {% if config.get('touched_by') %}
+        union all
+        select {{ key }} from {{ ref(config.get('touched_by')) }}
+        where changed_at > {{ built_until() }}
+    {% endif %}
+{% endmacro %}
+
+
 {# SQL that takes out the old rows of what was rebuilt, and of what is no more. #}
 {% macro delete_rebuilt() %}
     {% set key = config.require('unique_key') %}
@@ -53,8 +67,7 @@
             select {{ key }} from {{ this }}
             where rowid > getvariable('amazing_last_rowid')
             union all
-            select {{ key }} from {{ ref('stg_withdrawn_events') }}
-            where withdrawn_at > {{ built_until() }} and withdrawn_at <= {{ build_until() }}
+            {{ touched_keys() }}
         )
 {% endmacro %}
 
@@ -75,8 +88,7 @@
             where {{ key }} in (
                 select {{ key }} from {{ rebuilt }}
                 union all
-                select {{ key }} from {{ ref('stg_withdrawn_events') }}
-                where withdrawn_at > {{ built_until() }} and withdrawn_at <= {{ build_until() }}
+                {{ touched_keys() }}
             )
         {% endif %}
     {% endset %}

@@ -1,6 +1,7 @@
 {{ config(
     materialized='incremental_by_load',
     unique_key='user_key',
+    touched_by='int_sessions',
     dist='user_key',
     sort=['user_key']
 ) }}

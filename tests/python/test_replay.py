@@ -289,6 +289,8 @@ def schedules(draw: st.DrawFn) -> list[Step]:
         Step({"d.csv.gz": EVERYTHING, "a.csv.gz": (3, 2, 1)}),
     ]
 )
+# a late event takes the only session of a customer past `as_of`
+@example(schedule=[Step({"a.csv.gz": (0, 12, 13)}, PAST), Step({"b.csv.gz": (14,)}, PAST)])
 def test_any_schedule_equals_one_full_refresh(world: World, schedule: list[Step]) -> None:
     warehouse = world.new_warehouse()
     world.replay(warehouse, schedule)
