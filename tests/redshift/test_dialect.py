@@ -27,6 +27,8 @@ from warehouses import PROJECT, Warehouse
         ("select cast(a as json) from t", "no type json"),
         ("select a::uuid from t", "no type uuid"),
         ("select avg(a) from t", "average of integers is an integer"),
+        ("select sum(a_count) / (b_count + 1) from t", "quotient of integers is an integer"),
+        ("select 1 + datediff(day, a, b) / 7 from t", "quotient of integers is an integer"),
         ("select sum(a) over (order by b) from t", "require a frame clause"),
         ("select median(a) from (select 1 as a) as t", "at least one user created table"),
         ("with t as (select 1 as a) select listagg(a) from t", "at least one user created table"),
@@ -47,6 +49,7 @@ def test_what_redshift_lacks_is_refused(sql: str, reason: str) -> None:
     [
         "select 'string_agg(a)' as text, \"filter\" from t",
         "select avg(cast(a as double precision)) from t",
+        "select cast(a_count as double precision) / nullif(b_count, 0), a / b_count from t",
         "select row_number() over (order by a) from t",
         "select sum(a) over (partition by b) from t",
         "select sum(a) over (order by b rows unbounded preceding) from t",

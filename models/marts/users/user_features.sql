@@ -60,9 +60,11 @@ counted as (
             {% endfor %}
         ) as top_category_event_count,
         -- calendar weeks, the first and the last included
-        {{ dbt.datediff(
-            "date_trunc('week', users.first_event_at)", "date_trunc('week', as_of.as_of)", 'day'
-        ) }} / 7 + 1 as weeks_known,
+        cast(
+            {{ dbt.datediff(
+                "date_trunc('week', users.first_event_at)", "date_trunc('week', as_of.as_of)", 'day'
+            ) }} as double precision
+        ) / 7 + 1 as weeks_known,
         -- at least one day, so that a rate a week is never a rate of minutes
         greatest(
             cast(

@@ -66,6 +66,15 @@ FRAMELESS = (
     exp.Rank,
     exp.RowNumber,
 )
+# what is a whole number by its syntax, and what is one if all its parts are
+# TsOrDsDiff is DATEDIFF
+WHOLE = (exp.Count, exp.Extract, exp.Length, exp.RowNumber, exp.TsOrDsDiff)
+WHOLE_IF_ITS_PARTS = (
+    *(exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Paren, exp.Coalesce, exp.Nullif),
+    *(exp.Max, exp.Min, exp.Sum),
+)
+WHOLE_TYPES = (exp.DataType.Type.SMALLINT, exp.DataType.Type.INT, exp.DataType.Type.BIGINT)
+NUMBERS_PAGE = MANUAL + "r_numeric_computations201.html"
 # of a cluster with one node: https://docs.aws.amazon.com/redshift/latest/dg/fetch.html
 FETCHED_ROWS = 1000
 TRANSACTIONS = frozenset({"begin", "commit", "rollback", "end", "abort", "set", "reset", "show"})
@@ -148,6 +157,24 @@ def check(sql: str, tokens: list[Token], words: list[str]) -> None:
                 "on Redshift the average of integers is an integer, that of decimals keeps their "
                 f"scale: cast what {average.sql('redshift')} averages to double precision"
             )
+
+    for division in tree.find_all(exp.Div):
+        if is_whole(division.this) and is_whole(division.expression):
+            raise RefusedError(
+                "on Redshift the quotient of integers is an integer: cast what is divided in "
+                f"{division.sql('redshift')} to double precision: {NUMBERS_PAGE}"
+            )
+
+
+def is_whole(tree: exp.Expression) -> bool:
+    """Tell whether it is certainly a whole number. A column is if it is named so."""
+    if isinstance(tree, exp.Cast):
+        return tree.to.this in WHOLE_TYPES
+    if isinstance(tree, WHOLE_IF_ITS_PARTS):
+        return all(map(is_whole, tree.iter_expressions()))
+    if isinstance(tree, exp.Column):
+        return tree.name.endswith("_count")
+    return isinstance(tree, WHOLE) or (isinstance(tree, exp.Literal) and tree.is_int)
 
 
 def reads_table(tree: exp.Expression) -> bool:
