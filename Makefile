@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build test audit lint docs bench clean
+.PHONY: help build test audit lint docs redshift-smoke bench clean
 
 PYTHON ?= python3.11
 # customers in the sample events that `make build` makes where there are no event files
@@ -14,7 +14,7 @@ VENV := .venv/.installed
 BENCH_VENV := .venv-bench/.installed
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 build: $(VENV) profiles.yml $(if $(AMAZING_PSEUDONYM_KEY),,$(KEY)) ## load the event files and build every table, test it, show the segments
 	@if [[ -z "$${AMAZING_EVENTS:-}" ]] && ! compgen -G 'data/events/*.csv*' >/dev/null; then \
@@ -26,7 +26,7 @@ build: $(VENV) profiles.yml $(if $(AMAZING_PSEUDONYM_KEY),,$(KEY)) ## load the e
 	@$(BIN)/amazing-segments show
 
 test: lint ## check everything: lint, pytest, a sample built with every dbt test
-	scripts/scratch $(BIN)/pytest --numprocesses auto --dist loadfile
+	scripts/scratch $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 	scripts/scratch scripts/build-sample
 
 audit: $(VENV) profiles.yml ## test every row of the warehouse, not only what no passed build has tested
@@ -42,6 +42,9 @@ lint: $(VENV) ## check form and conventions of Python, YAML, SQL and the dbt pro
 docs: $(VENV) profiles.yml ## write the documentation site, one file
 	$(BIN)/dbt docs generate --static --target duckdb
 	@echo "Open target/static_index.html"
+
+redshift-smoke: $(VENV) profiles.yml ## build a sample on a Redshift cluster, compare it with DuckDB, drop it
+	$(BIN)/amazing-segments redshift-smoke $(if $(TARGET),--target $(TARGET))
 
 bench: $(BENCH_VENV) ## measure time and memory: EVENTS=folder of event files, ARGS=more options
 	.venv-bench/bin/python benchmarks/bench.py $(if $(EVENTS),--events "$(EVENTS)") $(ARGS)
