@@ -12,7 +12,7 @@
 
 
 {% macro redshift__load_event_lines(file, target_relation, progress, read) %}
-    {% set landing = api.Relation.create(target.database, 'landing', 'event_file_lines') %}
+    {% set landing = source('landing', 'event_lines').incorporate(path={'identifier': 'event_file_lines'}) %}
     {% set columns = model.columns.values() | map(attribute='name') | join(', ') %}
     {% do log(progress.file, info=true) %}
     {% call statement('begin_lines', auto_begin=False) %}

@@ -49,7 +49,7 @@
 {%- endmacro %}
 
 {% macro pseudonym_key_table() -%}
-    {{ return(api.Relation.create(target.database, 'secrets', 'pseudonym_key')) }}
+    {{ return(api.Relation.create(target.database, generate_schema_name('secrets'), 'pseudonym_key')) }}
 {%- endmacro %}
 
 

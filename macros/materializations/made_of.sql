@@ -1,7 +1,7 @@
 {# What tables were made of when they were built: one row a table. #}
 
 {% macro made_of_table() %}
-    {{ return(api.Relation.create(target.database, 'staging', 'tables_made_of')) }}
+    {{ return(api.Relation.create(target.database, generate_schema_name('staging'), 'tables_made_of')) }}
 {% endmacro %}
 
 

@@ -4,6 +4,11 @@
 -- depends_on: {{ ref('segmentation_sample') }}
 -- depends_on: {{ ref('segments') }}
 -- depends_on: {{ ref('user_segments') }}
+{% set schemas = [] %}
+{% for node in (graph.nodes or {}).values() %}
+    {% do schemas.append(quoted(node.schema)) %}
+{% endfor %}
+
 with
 
 raw_identifiers as (
@@ -14,7 +19,7 @@ raw_identifiers as (
     from information_schema.columns as columns
     where
         lower(columns.column_name) in ('user_id', 'user_session')
-        and columns.table_schema not in ('landing', 'information_schema', 'pg_catalog')
+        and columns.table_schema in ({{ schemas | unique | sort | join(', ') }})
 )
 
 select * from raw_identifiers
