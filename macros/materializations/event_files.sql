@@ -13,7 +13,7 @@
 
     {% if load_cached_relation(this) is none %}
         {% call statement('create', auto_begin=False) %}
-            {{ create_declared_table(target_relation) }}
+            {{ create_declared_table(target_relation, model) }}
         {% endcall %}
     {% endif %}
 
@@ -25,7 +25,7 @@
             {% call statement('clear', auto_begin=False) %}
                 begin;
                 drop table {{ target_relation }} cascade;
-                {{ create_declared_table(target_relation) }};
+                {{ create_declared_table(target_relation, model) }};
                 delete from {{ ref('stg_rejected_event_lines') }};
                 delete from {{ ref('stg_withdrawn_events') }};
                 delete from {{ ledger }};

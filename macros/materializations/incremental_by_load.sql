@@ -8,7 +8,7 @@
 
     {% set is_missing = load_cached_relation(this) is none %}
     {% if is_missing %}
-        {% call statement('create', auto_begin=False) %}{{ create_declared_table(this) }}{% endcall %}
+        {% call statement('create', auto_begin=False) %}{{ create_declared_table(this, model) }}{% endcall %}
     {% endif %}
 
     {% if not flags.EMPTY %}

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import duckdb
 from dbt.adapters.base.meta import available
 from dbt.adapters.redshift.connections import RedshiftConnectionManager, RedshiftCredentials
 from dbt.adapters.redshift.impl import RedshiftAdapter
 from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
-from dbt.adapters.redshiftpy.exchange import BucketExchange, Exchange, WireExchange
-from dbt.adapters.redshiftpy.python_model import NAMES, ModelError, run_python_model
+from dbt.adapters.redshiftpy.exchange import BucketExchange, Exchange, WireExchange, quoted
+from dbt.adapters.redshiftpy.python_model import NAMES, ModelError, run_python_model, stage
 from dbt.adapters.redshiftpy.types import UnsupportedColumnError
 
 
@@ -89,6 +90,39 @@ class RedshiftpyAdapter(RedshiftAdapter):
                 )
             except (ModelError, UnsupportedColumnError) as error:
                 raise DbtRuntimeError(f"{parsed_model['original_file_path']}: {error}") from error
+            finally:
+                exchange.close()
+
+    @available
+    def stage_duckdb_tables(
+        self, path: str, schema: str, identifiers: Sequence[str]
+    ) -> dict[str, str]:
+        """Bring tables or views of a DuckDB file to Redshift, all of them of one moment.
+
+        Returns:
+            Of each, by name: the temporary table that holds it there, quoted.
+
+        Raises:
+            DbtRuntimeError: There is no such file or table, or another process has the file open;
+                a column that Redshift cannot hold; or it refused a statement.
+        """
+        with tempfile.TemporaryDirectory(prefix="dbt-redshiftpy-") as folder:
+            exchange = self._exchange(Path(folder))
+            try:
+                # kept open, so that no build changes the file between two tables
+                with duckdb.connect(path, read_only=True) as session:
+                    session.execute(f"set temp_directory = '{folder}/spill'")
+                    return {
+                        name: stage(
+                            f"{quoted(schema)}.{quoted(name)}",
+                            f"{name[:100]}__staged",
+                            exchange,
+                            session,
+                        )
+                        for name in identifiers
+                    }
+            except (duckdb.Error, UnsupportedColumnError) as error:
+                raise DbtRuntimeError(f"{path}: {error}") from error
             finally:
                 exchange.close()
 

@@ -68,12 +68,28 @@ def run_python_model(
 
         returned = run_code(parsed_model, compiled_code, load, session)
         keep(returned, session)
-        columns = result_columns(session)
-        staging = quoted(f"{parsed_model['alias'][:100]}__dbt_py")
-        definitions = ", ".join(f"{quoted(c.name)} {c.redshift_type}" for c in columns)
-        exchange.execute(f"drop table if exists {staging}")
-        exchange.execute(f"create temporary table {staging} ({definitions})")
-        exchange.write(RESULT, columns, session, staging)
+        return stage(RESULT, f"{parsed_model['alias'][:100]}__dbt_py", exchange, session)
+
+
+def stage(table: str, name: str, exchange: Exchange, session: DuckDBPyConnection) -> str:
+    """Bring a table of the session to Redshift and return the temporary table there, quoted.
+
+    Args:
+        table: The table or view, quoted.
+        name: What the temporary table is to be called.
+        exchange: Brings tables from and to Redshift.
+        session: Has the table.
+
+    Raises:
+        UnsupportedColumnError: Redshift cannot hold a column.
+        DbtRuntimeError: It refused a statement.
+    """
+    columns = columns_of(table, session)
+    staging = quoted(name)
+    definitions = ", ".join(f"{quoted(c.name)} {c.redshift_type}" for c in columns)
+    exchange.execute(f"drop table if exists {staging}")
+    exchange.execute(f"create temporary table {staging} ({definitions})")
+    exchange.write(table, columns, session, staging)
     return staging
 
 
@@ -138,13 +154,13 @@ def keep(returned: Any, session: DuckDBPyConnection) -> None:
     session.execute(f"create table {RESULT} as select * from dbt_python_returned")
 
 
-def result_columns(session: DuckDBPyConnection) -> list[ResultColumn]:
-    """Return the columns of the result as Redshift is to have them."""
-    described = session.execute(f"describe {RESULT}").fetchall()
+def columns_of(table: str, session: DuckDBPyConnection) -> list[ResultColumn]:
+    """Return the columns of a table as Redshift is to have them."""
+    described = session.execute(f"describe {table}").fetchall()
     lengths = ", ".join(
         f"max(octet_length(encode(cast({quoted(name)} as varchar))))" for name, *_ in described
     )
-    most_bytes = session.execute(f"select {lengths} from {RESULT}").fetchall()[0]
+    most_bytes = session.execute(f"select {lengths} from {table}").fetchall()[0]
     return [
         result_column(name, kind, longest or 0)
         for (name, kind, *_), longest in zip(described, most_bytes, strict=True)
