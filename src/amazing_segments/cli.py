@@ -109,12 +109,32 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _add_redshift_smoke(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "redshift-smoke", help="build a sample on a Redshift cluster, compare it, and drop it"
+    )
+    parser.add_argument("--target", default="redshift", help="target of the profile (redshift)")
+    parser.set_defaults(run=_redshift_smoke)
+
+
+def _redshift_smoke(arguments: argparse.Namespace) -> int:
+    from amazing_segments.redshift_smoke import FAILURES, redshift_smoke
+
+    try:
+        redshift_smoke(arguments.target)
+    except FAILURES as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("The cluster gives the same tables as DuckDB.")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="amazing-segments", description="Customer segmentation by habits, in the warehouse."
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    for add_command in (_add_sample_events, _add_show):
+    for add_command in (_add_sample_events, _add_show, _add_redshift_smoke):
         add_command(commands)
     return parser
 

@@ -1,12 +1,17 @@
 """A Redshift of PostgreSQL and an S3 in this process, for the tests of this folder."""
 
+import gzip
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
+from both import Both
 from projects import Project
 from standin import LoopbackS3, RedshiftStandin
+
+from amazing_segments.sample_events import write_sample_events
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,3 +47,22 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "bucket":
         monkeypatch.setenv("REDSHIFT_STAGING", "s3://lake/staging")
     return request.param
+
+
+@pytest.fixture
+def both(tmp_path: Path, standin: RedshiftStandin) -> Iterator[Both]:
+    made = Both(tmp_path, standin)
+    yield made
+    made.redshift.drop()
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Events of 300 customers in two months."""
+    folder = tmp_path_factory.mktemp("events")
+    write_sample_events(300, date(2019, 10, 1), 2, 1, folder)
+    return [
+        line
+        for file in ("2019-Oct.csv.gz", "2019-Nov.csv.gz")
+        for line in gzip.decompress((folder / file).read_bytes()).decode().splitlines()[1:]
+    ]

@@ -1,144 +1,21 @@
 """The same events make the same tables on DuckDB and on Redshift."""
 
-import gzip
-import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from datetime import date
-from pathlib import Path
+import random
 
-import boto3
 import pytest
-from dbt.cli.main import dbtRunner, dbtRunnerResult
-from standin import RedshiftStandin
-from warehouses import HEADER, KEY, Warehouse
+from both import Both
+from warehouses import HEADER, KEY
 
-from amazing_segments.sample_events import write_sample_events
-
-SCHEMAS = ("landing", "secrets", "reference", "staging", "intermediate", "segmentation", "marts")
-# what a load or a run leaves about itself, and what only one of the two has
-OF_THE_RUN = {
-    *("loaded_at", "changed_at", "withdrawn_at", "recorded_at", "tested_at", "modified_at"),
-    *("reload_requested_at", "trained_at", "invocation_id", "content_sha256", "size_bytes"),
-    "refusal_reason",
-}
 RUN = ("run", "--vars", "{min_events: 5}")
-
-
-class RedshiftWarehouse(Warehouse):
-    """A warehouse in the stand-in, which reads what lies in a folder of S3."""
-
-    def __init__(self, folder: Path, standin: RedshiftStandin) -> None:
-        super().__init__(folder)
-        self.standin = standin
-
-    def try_dbt(
-        self, *arguments: str, key: str | None = KEY, events: str | None = None
-    ) -> tuple[dbtRunnerResult, str]:
-        client = boto3.client("s3")
-        for file in self.events.iterdir():
-            client.upload_file(str(file), "lake", f"events/{file.name}")
-        return super().try_dbt(
-            *arguments, "--target", "redshift", key=key, events=events or "s3://lake/events/"
-        )
-
-    def invoke(self, arguments: list[str], callback: Callable) -> dbtRunnerResult:
-        return dbtRunner(callbacks=[callback]).invoke(arguments)
-
-    def rows_of(self, queries: Iterable[str]) -> list[list[tuple]]:
-        found = []
-        with closing(self.standin.connect()) as connection, connection.cursor() as cursor:
-            for query in queries:
-                cursor.execute(query)
-                found.append(cursor.fetchall())
-        return found
-
-    def drop(self) -> None:
-        with closing(self.standin.connect()) as connection, connection.cursor() as cursor:
-            for schema in SCHEMAS:
-                cursor.execute(f"drop schema if exists {schema} cascade")
-        client = boto3.client("s3")
-        for found in client.list_objects_v2(Bucket="lake").get("Contents", ()):
-            client.delete_object(Bucket="lake", Key=found["Key"])
-
-
-class Both:
-    """A warehouse on DuckDB and one on Redshift, which get the same."""
-
-    def __init__(self, folder: Path, standin: RedshiftStandin) -> None:
-        for name in ("duckdb", "redshift"):
-            (folder / name).mkdir()
-        self.duckdb = Warehouse(folder / "duckdb")
-        self.redshift = RedshiftWarehouse(folder / "redshift", standin)
-
-    def write_events(self, name: str, lines: list[str], end: str = "\n") -> None:
-        for warehouse in (self.duckdb, self.redshift):
-            warehouse.write_events(name, lines, end)
-
-    def dbt(self, *arguments: str) -> None:
-        for warehouse in (self.duckdb, self.redshift):
-            warehouse.dbt(*arguments)
-
-    def fails(self, *arguments: str) -> list[str]:
-        results = [w.try_dbt(*arguments) for w in (self.duckdb, self.redshift)]
-        assert not any(result.success for result, _ in results)
-        return [said for _, said in results]
-
-    def compare(self) -> dict[str, int]:
-        """Compare all tables and views; return how many rows each has."""
-        tables = self.duckdb.rows(
-            "select table_schema, table_name, list(column_name order by ordinal_position) "
-            "from information_schema.columns where table_name != 'tables_made_of' "
-            "group by all order by all"
-        )
-        queries = [
-            f"select {', '.join(c for c in columns if c not in OF_THE_RUN)} from {schema}.{table}"
-            for schema, table, columns in tables
-        ]
-        counts = {}
-        found = zip(self.duckdb.rows_of(queries), self.redshift.rows_of(queries), strict=True)
-        for (schema, table, _), (ours, theirs) in zip(tables, found, strict=True):
-            assert len(ours) == len(theirs), table
-            for one, other in zip(sorted(ours, key=rank), sorted(theirs, key=rank), strict=True):
-                for value, found_value in zip(one, other, strict=True):
-                    assert is_equal(value, found_value), (table, one, other)
-            counts[f"{schema}.{table}"] = len(ours)
-        return counts
-
-
-def is_equal(value: object, other: object) -> bool:
-    if isinstance(value, float) and isinstance(other, float):
-        return math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-12)
-    return value == other
-
-
-def rank(row: tuple) -> list[str]:
-    """Return what a row is sorted by: sums of floats may differ in their last digits."""
-    return [f"{value:.6g}" if isinstance(value, float) else str(value) for value in row]
-
-
-@pytest.fixture
-def both(tmp_path: Path, standin: RedshiftStandin) -> Iterator[Both]:
-    made = Both(tmp_path, standin)
-    yield made
-    made.redshift.drop()
-
-
-@pytest.fixture(scope="module")
-def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Events of 300 customers in two months."""
-    folder = tmp_path_factory.mktemp("events")
-    write_sample_events(300, date(2019, 10, 1), 2, 1, folder)
-    return [
-        line
-        for file in ("2019-Oct.csv.gz", "2019-Nov.csv.gz")
-        for line in gzip.decompress((folder / file).read_bytes()).decode().splitlines()[1:]
-    ]
 
 
 def changed(line: str, **values: str) -> str:
     fields = dict(zip(HEADER.split(","), line.split(","), strict=True))
     return ",".join((fields | values).values())
+
+
+def user(line: str) -> str:
+    return line.split(",")[7]
 
 
 def test_every_table_is_the_same_after_each_step(both: Both, lines: list[str]) -> None:
@@ -188,13 +65,39 @@ def test_every_table_is_the_same_after_each_step(both: Both, lines: list[str]) -
     assert counts["staging.stg_withdrawn_events"] == 0
 
 
-def test_every_test_of_the_data_passes_on_redshift(both: Both, lines: list[str]) -> None:
-    both.redshift.write_events("a.csv.gz", lines)
-    both.redshift.dbt("build", "--exclude-resource-type", "unit_test")
-    ((untested,),) = both.redshift.rows(
-        "select count(*) from staging.stg_event_files where tested_at is null"
-    )
-    assert untested == 0
+def test_a_build_that_is_killed_leaves_complete_files_and_the_next_goes_on(
+    both: Both, lines: list[str]
+) -> None:
+    half = len(lines) // 2
+    standin = both.redshift.standin
+    both.dbt("seed")
+    load = ("run", "--select", "+user_features")
+    draw = random.Random(1)
+    killed_count = 0
+    for name, content in (("a.csv.gz", lines[:half:2]), ("late.csv.gz", lines[1::2])):
+        both.write_events(name, content)
+        both.duckdb.dbt(*load)
+        for _ in range(3):
+            left = iter(range(draw.randrange(100, 350)))
+            standin.hangs_up = lambda _, left=left: next(left, None) is None
+            result, _ = both.redshift.try_dbt(*load)
+            standin.hangs_up = None
+            killed_count += not result.success
+        both.redshift.dbt(*load)
+        both.compare()
+    assert killed_count >= 4
+
+
+def test_a_late_event_takes_a_user_past_as_of_on_both(both: Both, lines: list[str]) -> None:
+    users = ("run", "--select", "+int_users", "--vars", "{as_of: '2019-10-15 12:00:00'}")
+    both.dbt("seed")
+    other = next(line for line in lines if user(line) != user(lines[0]))
+    both.write_events("a.csv.gz", [lines[0], other])
+    both.dbt(*users)
+    assert both.compare()["intermediate.int_users"] == 2
+    both.write_events("late.csv.gz", [changed(lines[0], event_time="2019-11-20 10:00:00 UTC")])
+    both.dbt(*users)
+    assert both.compare()["intermediate.int_users"] == 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pgserver
@@ -40,6 +41,8 @@ class RedshiftStandin:
     Attributes:
         environment: What profiles.yml reads.
         statements: Of each statement, what the client sent and what PostgreSQL was sent.
+        hangs_up: Whether the connection ends in the place of a statement, as with a client that is
+            killed.
     """
 
     def __init__(self) -> None:
@@ -47,6 +50,7 @@ class RedshiftStandin:
         self.folder = Path(tempfile.mkdtemp(prefix="redshift-standin-"))
         self.programs = self.folder / "pgserver" / "pginstall" / "bin"
         self.statements: list[tuple[str, str]] = []
+        self.hangs_up: Callable[[str], bool] | None = None
         self.postgres_port = free_port()
         self.bucket = Bucket(self.folder / "files", self.connect)
         self.proxy = Proxy(("127.0.0.1", self.postgres_port), self.translate)
@@ -67,6 +71,8 @@ class RedshiftStandin:
         return [sent for sent, passed in self.statements if passed.startswith("do $refused$")]
 
     def translate(self, sql: str) -> tuple[str, Task | None]:
+        if self.hangs_up and self.hangs_up(sql):
+            raise ConnectionAbortedError
         task = None
         bare = LEADING_COMMENTS.sub("", sql)
         try:
