@@ -69,7 +69,8 @@ def test_secrets_and_data_stay_out_of_git_and_of_the_image(name):
 
 
 def test_readme_names_targets_that_exist():
-    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    readme = (ROOT / "README.md").read_text()
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", readme, re.MULTILINE))
     explained = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
     assert {"build", "test", "lint", "docs"} <= named
     assert named <= explained

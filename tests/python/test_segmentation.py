@@ -1,6 +1,7 @@
 """Laws of the segmentation: pure functions first, then the labels in the warehouse."""
 
 import shutil
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -173,7 +174,12 @@ def test_scoring_sql_has_a_place_for_every_candidate_k() -> None:
     assert f"return({segmentation.MAX_SEGMENTS})" in macro
 
 
-def test_warehouse_labels_are_those_of_scikit_learn(sample: Warehouse) -> None:
+Trained = tuple[pd.DataFrame, segmentation.Preparation, Callable[[np.ndarray], np.ndarray]]
+
+
+@pytest.fixture(scope="module")
+def trained(sample: Warehouse) -> Trained:
+    """Segmented users, what scikit-learn makes of them, and the segment of coordinates."""
     catalogue = pd.DataFrame(
         sample.rows(
             "select position, feature, transform, is_in_model from marts.feature_catalogue"
@@ -181,7 +187,7 @@ def test_warehouse_labels_are_those_of_scikit_learn(sample: Warehouse) -> None:
         columns=["position", "feature", "transform", "is_in_model"],
     )
     transforms = model_versions.model_transforms(catalogue)
-    columns = [*transforms, "session_count", "segment"]
+    columns = [*transforms, "user_key", "session_count", "segment"]
     frame = pd.DataFrame(
         sample.rows(
             f"select {', '.join(columns)} from marts.user_features "
@@ -194,9 +200,66 @@ def test_warehouse_labels_are_those_of_scikit_learn(sample: Warehouse) -> None:
     k = frame["segment"].nunique()
     clusters = segmentation.fit_clusters(preparation.transform(frame), k)
     order = np.argsort(-np.bincount(clusters.labels_), kind="stable")
-    labels = np.argsort(order)[clusters.predict(preparation.transform(frame))] + 1
+    return frame, preparation, lambda found: np.argsort(order)[clusters.predict(found)] + 1
+
+
+def test_warehouse_labels_are_those_of_scikit_learn(trained: Trained) -> None:
+    frame, preparation, predict = trained
     assert len(frame) > 10_000
-    assert (labels != frame["segment"]).sum() == 0
+    assert (predict(preparation.transform(frame)) != frame["segment"]).sum() == 0
+
+
+def test_a_counterfactual_is_the_smallest_change_that_gives_another_segment(
+    sample: Warehouse, trained: Trained
+) -> None:
+    frame, preparation, predict = trained
+    columns = ["user_key", "feature", "value", "other", "distance"]
+    found = pd.DataFrame(
+        sample.rows(
+            "select user_key, counterfactual_feature, counterfactual_value, "
+            "counterfactual_segment, counterfactual_distance from marts.user_segment_reasons "
+            "order by user_key limit 2000"
+        ),
+        columns=columns,
+    )
+    users = frame.merge(found, on="user_key").astype({"feature": object})
+    assert len(users) == 2000 and 0 < users["feature"].isna().sum() < 200
+
+    def transform(of_users: pd.DataFrame) -> np.ndarray:
+        values = segmentation._transform(of_users, preparation.transforms, preparation.prior)
+        return np.clip(values, preparation.low, preparation.high)
+
+    def segments(values: np.ndarray) -> np.ndarray:
+        return predict(preparation.pca.transform(preparation.scaler.transform(values)))
+
+    # the very change gives the other segment, a little less does not
+    values = transform(users)
+    for feature, rows in users.groupby("feature"):
+        from_here = values[rows.index]
+        way = transform(rows.assign(**{feature: rows["value"]})) - from_here
+        position = preparation.features.index(feature)
+        distances = np.abs(way[:, position]) / preparation.scaler.scale_[position]
+        np.testing.assert_allclose(distances, rows["distance"], rtol=1e-6, atol=1e-9)
+        assert (segments(from_here + (1 - 1e-6) * way) == rows["segment"]).all(), feature
+        assert (segments(from_here + (1 + 1e-6) * way) == rows["other"]).all(), feature
+
+    # no other change of one feature, as far as that or to its bounds, gives another one
+    sessions = users["session_count"].to_numpy()
+    furthest = users["distance"].fillna(np.inf).to_numpy() * 0.999
+    for position, (feature, kind) in enumerate(preparation.transforms.items()):
+        low, high = preparation.low[position], preparation.high[position]
+        if kind == "shrunk":
+            prior = 2 * preparation.prior[position]
+            low = np.maximum(low, prior / (sessions + 2))
+            high = np.minimum(high, (sessions + prior) / (sessions + 2))
+        step = furthest * preparation.scaler.scale_[position]
+        for bound in (
+            np.maximum(low, values[:, position] - step),
+            np.minimum(high, values[:, position] + step),
+        ):
+            changed = values.copy()
+            changed[:, position] = bound
+            assert (segments(changed) == users["segment"]).all(), feature
 
 
 def test_a_retrain_adds_a_version_and_the_same_users_give_the_same_numbers(

@@ -1,6 +1,7 @@
 """What an operator runs: the smoke test of a cluster, and the publication of results."""
 
 import os
+import re
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -42,8 +43,8 @@ def test_smoke_builds_compares_publishes_and_leaves_nothing(
     before = len(standin.statements)
     result = smoke(tmp_path, (PROJECT / "profiles.yml.example").read_text())
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "Equal to DuckDB: 36 tables" in result.stdout
-    assert "Equal to DuckDB: 6 tables" in result.stdout
+    everything, marts = re.findall(r"Equal to DuckDB: (\d+) tables", result.stdout)
+    assert int(everything) > 30 and int(marts) == 7
     assert not left_behind(standin)
     sent = standin.statements[before:]
     rewritten = sum(one != other for one, other in sent)
@@ -88,7 +89,7 @@ def all_marts(both: Both) -> list[list[tuple]]:
         "select table_name from information_schema.tables where table_schema = 'marts' "
         "and table_name not like '%__published' order by 1"
     )
-    assert len(tables) == 6
+    assert len(tables) == 7
     return [
         sorted(rows, key=str)
         for rows in both.redshift.rows_of(f"select * from marts.{t}" for (t,) in tables)

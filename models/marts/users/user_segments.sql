@@ -1,4 +1,3 @@
-{% set features = model_features() %}
 {% set segments = range(1, max_segments() + 1) %}
 
 with
@@ -15,66 +14,7 @@ persona_names as (
     select * from {{ ref('personas') }}
 ),
 
-current_model as (
-    select parameters.*
-    from {{ ref('segmentation_parameters') }} as parameters
-    inner join {{ ref('segmentation_models') }} as models
-        on parameters.model_version = models.model_version
-    where models.is_current
-),
-
--- The current model as one row, so that each user meets all its numbers at once. A segment that
--- the model does not have has no numbers, and so no score.
-model as (
-    select
-        {% for feature in features %}
-            {{ model_number('prior', feature) }} as prior_{{ feature.name }},
-            {{ model_number('clip_low', feature) }} as low_{{ feature.name }},
-            {{ model_number('clip_high', feature) }} as high_{{ feature.name }},
-            {% for segment in segments %}
-                {{ model_number('coefficient', feature, segment) }}
-                    as weight_{{ segment }}_{{ feature.name }},
-            {% endfor %}
-        {% endfor %}
-        {% for segment in segments %}
-            {{ model_number('intercept', segment=segment) }} as intercept_{{ segment }},
-        {% endfor %}
-        max(parameters.model_version) as model_version
-    from current_model as parameters
-),
-
-transformed as (
-    select
-        users.user_key,
-        {% for feature in features %}
-            least(
-                greatest(
-                    {{ transform_feature(feature) }},
-                    model.low_{{ feature.name }}
-                ),
-                model.high_{{ feature.name }}
-            ) as {{ feature.name }},
-        {% endfor %}
-        users.is_eligible
-    from users
-    cross join model
-    where users.is_eligible
-),
-
-scored as (
-    select
-        transformed.user_key,
-        {% for segment in segments %}
-            model.intercept_{{ segment }}
-            {% for feature in features %}
-                + model.weight_{{ segment }}_{{ feature.name }} * transformed.{{ feature.name }}
-            {% endfor %}
-                as score_{{ segment }},
-        {% endfor %}
-        model.model_version
-    from transformed
-    cross join model
-),
+{{ scored_users() }},
 
 best as (
     select
