@@ -12,7 +12,6 @@ import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
-from dbt_common.behavior_flags import BehaviorFlagRendered
 
 PROJECT = Path(__file__).parents[1]
 KEY = "a key for tests, of more than 32 characters"
@@ -54,8 +53,6 @@ class Warehouse:
             patch.delenv("AMAZING_PSEUDONYM_KEY", raising=False)
             if key is not None:
                 patch.setenv("AMAZING_PSEUDONYM_KEY", key)
-            # looks through all frames and all modules, which a test has many of: most of its time
-            patch.setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "dbt"))
             result = self.invoke(
                 [
                     *("--quiet", "--warn-error", *arguments),

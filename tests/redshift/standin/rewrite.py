@@ -7,6 +7,7 @@ refused.
 
 import logging
 from collections.abc import Iterator
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -92,6 +93,7 @@ def refusal(reason: object) -> str:
     return f"do $refused$ begin raise exception '%', $reason${text}$reason$; end $refused$"
 
 
+@lru_cache(maxsize=10_000)
 def translate(sql: str) -> str:
     """Return what PostgreSQL is to execute.
 
