@@ -4,6 +4,7 @@ import gc
 import gzip
 import shutil
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -95,24 +96,24 @@ class Warehouse:
 class QuickWarehouse(Warehouse):
     """A warehouse for many small builds: what a build costs whatever its data is left out.
 
-    The project is parsed once per process and set of variables, artifacts and comments are not
-    written, and the file stays open between commands, until `close`.
+    The project is parsed once per process, target and set of variables; artifacts, logs and
+    comments are not written, and the file stays open between commands, until `close`.
     """
 
     manifests: ClassVar[dict[tuple[str, ...], Manifest]] = {}
 
     def invoke(self, arguments: list[str], callback: Callable) -> dbtRunnerResult:
-        variables = variables_of(arguments)
-        if variables not in self.manifests:
+        options = parsing_options(arguments)
+        if options not in self.manifests:
             parsed = dbtRunner(callbacks=[callback]).invoke(
-                [*arguments[:2], "parse", *variables, *arguments[-4:]]
+                [*arguments[:2], "parse", *options, *arguments[-4:]]
             )
             if not parsed.success:
                 return parsed
             for node in parsed.result.nodes.values():
                 node.config.persist_docs = {}
-            self.manifests[variables] = parsed.result
-        return dbtRunner(self.manifests[variables], [callback]).invoke(
+            self.manifests[options] = parsed.result
+        return dbtRunner(self.manifests[options], [callback]).invoke(
             ["--no-write-json", "--log-level-file", "none", *arguments]
         )
 
@@ -124,9 +125,7 @@ class QuickWarehouse(Warehouse):
         return super().rows_of(queries)
 
 
-def variables_of(arguments: list[str]) -> tuple[str, ...]:
-    """Return the option of a dbt command that changes how the project is parsed."""
-    if "--vars" not in arguments:
-        return ()
-    position = arguments.index("--vars")
-    return tuple(arguments[position : position + 2])
+def parsing_options(arguments: list[str]) -> tuple[str, ...]:
+    """Return the options of a dbt command that change how the project is parsed."""
+    pairs = [pair for pair in pairwise(arguments) if pair[0] in ("--target", "--vars")]
+    return tuple(word for pair in pairs for word in pair)

@@ -27,7 +27,8 @@
         {% endfor %}
     {% endif %}
 
-    {% call noop_statement('main', 'OK') %}{% endcall %}
+    {# begins the transaction that is committed below, also where there is nothing to persist #}
+    {% call statement('main') %}select 1{% endcall %}
     {% do persist_docs(target_relation, model) %}
     {% do adapter.commit() %}
     {{ run_hooks(post_hooks) }}

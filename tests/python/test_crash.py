@@ -18,7 +18,7 @@ from random import Random
 
 import pytest
 from test_replay import PAST, PIECE_COUNT, SELECT, World, all_rows, event
-from warehouses import QuickWarehouse, variables_of
+from warehouses import QuickWarehouse, parsing_options
 
 from amazing_segments import event_files
 from amazing_segments import warehouse as plugin
@@ -50,7 +50,7 @@ class Build:
         self.said = warehouse.folder / "said"
         self.log = log_of(warehouse)
         # dbt's parser has threads, which a fork does not take along
-        assert variables_of(list(options)) in warehouse.manifests
+        assert parsing_options(list(options)) in warehouse.manifests
         warehouse.close()
         # freed in the child, a database of this process would wait for threads that are not there
         gc.collect()

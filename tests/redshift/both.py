@@ -1,20 +1,20 @@
 """A warehouse on DuckDB and one on the stand-in, which get the same."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 import boto3
-from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.cli.main import dbtRunnerResult
 from standin import RedshiftStandin
-from warehouses import KEY, Warehouse
+from warehouses import KEY, QuickWarehouse
 
 from amazing_segments.parity import compare
 
 SCHEMAS = ("landing", "secrets", "reference", "staging", "intermediate", "segmentation", "marts")
 
 
-class RedshiftWarehouse(Warehouse):
+class RedshiftWarehouse(QuickWarehouse):
     """A warehouse in the stand-in, which reads what lies in a folder of S3."""
 
     def __init__(self, folder: Path, standin: RedshiftStandin) -> None:
@@ -30,9 +30,6 @@ class RedshiftWarehouse(Warehouse):
         return super().try_dbt(
             *arguments, "--target", "redshift", key=key, events=events or "s3://lake/events/"
         )
-
-    def invoke(self, arguments: list[str], callback: Callable) -> dbtRunnerResult:
-        return dbtRunner(callbacks=[callback]).invoke(arguments)
 
     def rows_of(self, queries: Iterable[str]) -> list[list[tuple]]:
         found = []
@@ -57,7 +54,7 @@ class Both:
     def __init__(self, folder: Path, standin: RedshiftStandin) -> None:
         for name in ("duckdb", "redshift"):
             (folder / name).mkdir()
-        self.duckdb = Warehouse(folder / "duckdb")
+        self.duckdb = QuickWarehouse(folder / "duckdb")
         self.redshift = RedshiftWarehouse(folder / "redshift", standin)
 
     def write_events(self, name: str, lines: list[str], end: str = "\n") -> None:

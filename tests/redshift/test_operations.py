@@ -100,6 +100,7 @@ def test_readers_see_the_marts_of_one_moment(both: Both, lines: list[str]) -> No
     both.duckdb.write_events("a.csv.gz", lines)
     both.duckdb.dbt("seed")
     both.duckdb.dbt("run", "--vars", "{min_events: 5}")
+    both.duckdb.close()
     publish = ("run-operation", "publish_marts", "--args", f"{{warehouse: {both.duckdb.path}}}")
     both.redshift.dbt(*publish)
     compare(both.duckdb.rows_of, both.redshift.rows_of, schema="marts")
