@@ -22,6 +22,7 @@ from dbt.cli.main import dbtRunner
 
 from amazing_segments.parity import ParityError, compare
 from amazing_segments.sample_events import write_sample_events
+from dbt.adapters.redshiftpy.exchange import objects_below
 
 SAMPLE = {"users": 300, "start": date(2019, 10, 1), "months": 2, "seed": 1}
 DATA = ("--exclude-resource-type", "unit_test")
@@ -139,8 +140,7 @@ def _files_of(url: str) -> Iterator[Callable[[Path, str], None]]:
     try:
         yield lambda path, key: client.upload_file(str(path), place.netloc, prefix + key)
     finally:
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=prefix)
-        for found in [found for page in pages for found in page.get("Contents", ())]:
+        for found in list(objects_below(client, place.netloc, prefix)):
             client.delete_object(Bucket=place.netloc, Key=found["Key"])
 
 

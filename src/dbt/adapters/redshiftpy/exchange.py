@@ -36,6 +36,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def objects_below(client: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """Yield what boto3 tells of each object of S3 whose key begins with the prefix."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        yield from page.get("Contents", ())
+
+
 class Exchange(ABC):
     """A way between Redshift and a DuckDB session, in one run of a model."""
 
@@ -214,10 +221,5 @@ class BucketExchange(Exchange):
         for key in self._keys(self.prefix):
             self.client.delete_object(Bucket=self.bucket, Key=key)
 
-    def _keys(self, prefix: str) -> Iterator[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=prefix
-        )
-        for page in pages:
-            for found in page.get("Contents", ()):
-                yield found["Key"]
+    def _keys(self, prefix: str) -> list[str]:
+        return [found["Key"] for found in objects_below(self.client, self.bucket, prefix)]

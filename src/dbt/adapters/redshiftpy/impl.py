@@ -17,7 +17,13 @@ from dbt.adapters.redshift.connections import RedshiftConnectionManager, Redshif
 from dbt.adapters.redshift.impl import RedshiftAdapter
 from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
-from dbt.adapters.redshiftpy.exchange import BucketExchange, Exchange, WireExchange, quoted
+from dbt.adapters.redshiftpy.exchange import (
+    BucketExchange,
+    Exchange,
+    WireExchange,
+    objects_below,
+    quoted,
+)
 from dbt.adapters.redshiftpy.python_model import NAMES, ModelError, run_python_model, stage
 from dbt.adapters.redshiftpy.types import UnsupportedColumnError
 
@@ -151,12 +157,8 @@ class RedshiftpyAdapter(RedshiftAdapter):
         place = urlparse(url)
         if place.scheme != "s3" or not place.netloc:
             raise DbtRuntimeError(f"{url!r} is no address in S3; expected s3://bucket/prefix")
-        pages = (
-            self._s3()
-            .get_paginator("list_objects_v2")
-            .paginate(Bucket=place.netloc, Prefix=place.path.lstrip("/"))
-        )
-        found = {one["Key"]: one for page in pages for one in page.get("Contents", ())}
+        below = objects_below(self._s3(), place.netloc, place.path.lstrip("/"))
+        found = {one["Key"]: one for one in below}
         objects: dict[str, dict[str, Any]] = {}
         for key, following in itertools.zip_longest(sorted(found), sorted(found)[1:]):
             path, name = f"s3://{place.netloc}/{key}", key.rsplit("/", 1)[-1]
