@@ -78,8 +78,15 @@ class Preparation:
 
     def transform(self, users: pd.DataFrame) -> np.ndarray:
         """Return the users' coordinates, shape (n_users, n_components)."""
-        values = np.clip(_transform(users, self.transforms, self.prior), self.low, self.high)
-        return self.pca.transform(self.scaler.transform(values))
+        return self.project(self.clip(users))
+
+    def clip(self, users: pd.DataFrame) -> np.ndarray:
+        """Return the users' features, transformed and clipped, shape (n_users, n_features)."""
+        return np.clip(_transform(users, self.transforms, self.prior), self.low, self.high)
+
+    def project(self, clipped: np.ndarray) -> np.ndarray:
+        """Return the coordinates of what `clip` gives, shape (n_users, n_components)."""
+        return self.pca.transform(self.scaler.transform(clipped))
 
 
 def fit_preparation(users: pd.DataFrame, transforms: dict[str, str]) -> Preparation:

@@ -225,18 +225,14 @@ def test_a_counterfactual_is_the_smallest_change_that_gives_another_segment(
     users = frame.merge(found, on="user_key").astype({"feature": object})
     assert len(users) == 2000 and 0 < users["feature"].isna().sum() < 200
 
-    def transform(of_users: pd.DataFrame) -> np.ndarray:
-        values = segmentation._transform(of_users, preparation.transforms, preparation.prior)
-        return np.clip(values, preparation.low, preparation.high)
-
     def segments(values: np.ndarray) -> np.ndarray:
-        return predict(preparation.pca.transform(preparation.scaler.transform(values)))
+        return predict(preparation.project(values))
 
     # the very change gives the other segment, a little less does not
-    values = transform(users)
+    values = preparation.clip(users)
     for feature, rows in users.groupby("feature"):
         from_here = values[rows.index]
-        way = transform(rows.assign(**{feature: rows["value"]})) - from_here
+        way = preparation.clip(rows.assign(**{feature: rows["value"]})) - from_here
         position = preparation.features.index(feature)
         distances = np.abs(way[:, position]) / preparation.scaler.scale_[position]
         np.testing.assert_allclose(distances, rows["distance"], rtol=1e-6, atol=1e-9)
