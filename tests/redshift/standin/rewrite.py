@@ -159,7 +159,6 @@ def check(sql: str, tokens: list[Token], words: list[str]) -> None:
                 "on Redshift the average of integers is an integer, that of decimals keeps their "
                 f"scale: cast what {average.sql('redshift')} averages to double precision"
             )
-
     for division in tree.find_all(exp.Div):
         if is_whole(division.this) and is_whole(division.expression):
             raise RefusedError(
