@@ -14,11 +14,11 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
     trained = model_versions.empty_k_selection()
     if dbt.is_incremental:
         trained = session.table(str(dbt.this)).df()
-    sample = dbt.ref("segmentation_sample")
     version = model_versions.version_to_train(trained, transforms, dbt.config.meta_get("retrain"))
     if version is None:
         return model_versions.empty_k_selection()
     # imported only to train: scikit-learn takes seconds
-    from amazing_segments import segmentation
+    from amazing_segments import k_selection
 
-    return segmentation.select_k(sample.order("user_key").df(), transforms, version)
+    sample = dbt.ref("segmentation_sample").order("user_key").df()
+    return k_selection.select_k(sample, transforms, version)

@@ -11,7 +11,6 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
     """Return the numbers of a version that was chosen and not fitted yet, or none."""
     dbt.config(materialized="incremental", incremental_strategy="append", full_refresh=False)
     chosen = dbt.ref("segmentation_k_selection").filter("is_chosen").df()
-    sample = dbt.ref("segmentation_sample")
     transforms = model_versions.model_transforms(dbt.ref("feature_catalogue").df())
     if dbt.is_incremental:
         fitted = session.table(str(dbt.this)).df()
@@ -22,6 +21,7 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
     from amazing_segments import segmentation
 
     newest = chosen.sort_values("model_version").iloc[-1]
+    sample = dbt.ref("segmentation_sample").order("user_key").df()
     return segmentation.fit_parameters(
-        sample.order("user_key").df(), transforms, int(newest["k"]), int(newest["model_version"])
+        sample, transforms, int(newest["k"]), int(newest["model_version"])
     )

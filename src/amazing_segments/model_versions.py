@@ -64,6 +64,19 @@ def version_to_train(
     return None
 
 
+def version_to_analyse(models: pd.DataFrame, analysed: pd.DataFrame) -> int | None:
+    """Return the number of the current model if it has no analysis yet, else None.
+
+    Args:
+        models: model_version, is_current.
+        analysed: model_version of each row of the analysis so far.
+
+    """
+    current = models.loc[models["is_current"], "model_version"]
+    missing = current[~current.isin(analysed["model_version"])]
+    return None if missing.empty else int(missing.iloc[0])
+
+
 def empty_k_selection() -> pd.DataFrame:
     """Return no row of `select_k`, typed."""
     return pd.DataFrame(columns=list(K_SELECTION_TYPES)).astype(K_SELECTION_TYPES)
@@ -77,3 +90,8 @@ def empty_parameters() -> pd.DataFrame:
 def features_text(transforms: dict[str, str]) -> str:
     """Return the features of a model with their transforms as one text."""
     return ",".join(f"{feature}:{transform}" for feature, transform in transforms.items())
+
+
+def transforms_of(features: str) -> dict[str, str]:
+    """Return the features of a model with their transforms from what `features_text` gives."""
+    return dict(feature.split(":") for feature in features.split(","))

@@ -6,29 +6,16 @@ scaling, PCA and nearest centroid, the score of segment `s` is affine,
 `score_s(x) = intercept_s + sum_i coefficient_si * f_i(x_i)`, and the segment is the arg max.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from sklearn.metrics import (
-    adjusted_rand_score,
-    calinski_harabasz_score,
-    davies_bouldin_score,
-    silhouette_score,
-)
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from amazing_segments.model_versions import (
-    K_SELECTION_TYPES,
-    PARAMETER_TYPES,
-    empty_k_selection,
-    features_text,
-)
+from amazing_segments.model_versions import PARAMETER_TYPES
 
 TRANSFORMS = ("identity", "log", "log1p", "shrunk")
 RANDOM_STATE = 0
@@ -36,19 +23,6 @@ CLIP_QUANTILE = 0.005
 # A share of few sessions says little: it counts as if this many average sessions stood beside it.
 PRIOR_SESSIONS = 2
 EXPLAINED_VARIANCE = 0.9
-CANDIDATE_K = range(2, 13)
-MAX_SEGMENTS = max(CANDIDATE_K)
-# A choice of k looks at this many users, silhouette (quadratic) at fewer.
-DIAGNOSTIC_USERS = 20_000
-SILHOUETTE_USERS = 5_000
-# Below this many users a segment of the smallest accepted share would hold one or two of them.
-MIN_TRAINING_USERS = 100
-
-# The rule for k: enough segments to act on, none too small to address, found again on other
-# users; among those the best separated.
-MIN_USEFUL_K = 4
-MIN_SEGMENT_SHARE = 0.02
-MIN_STABILITY = 0.6
 
 
 @dataclass(frozen=True)
@@ -135,74 +109,6 @@ def fit_clusters(coordinates: np.ndarray, n_clusters: int) -> KMeans:
         return KMeans(n_clusters, n_init=10, random_state=RANDOM_STATE).fit(coordinates)
 
 
-def select_k(users: pd.DataFrame, transforms: dict[str, str], model_version: int) -> pd.DataFrame:
-    """Measure each candidate number of segments and choose one.
-
-    Args:
-        users: As for `fit_preparation`, with as_of; the first `DIAGNOSTIC_USERS` are looked at.
-        transforms: As for `fit_preparation`.
-        model_version: The version that is trained.
-
-    Returns:
-        One row per k, with the columns of `K_SELECTION_TYPES`. stability is the adjusted Rand index
-        between the segments that two disjoint halves of the users give to all of them. No row
-        where there are fewer than `MIN_TRAINING_USERS` users: too few to tell habits apart.
-
-    """
-    if len(users) < MIN_TRAINING_USERS:
-        return empty_k_selection()
-    sample = users.head(DIAGNOSTIC_USERS)
-    coordinates = fit_preparation(sample, transforms).transform(sample)
-    halves = np.random.default_rng(RANDOM_STATE).permutation(len(coordinates)) % 2 == 0
-    # one k a core, each on one thread: see fit_clusters
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as cores:
-        rows = list(cores.map(lambda k: _evaluate_k(coordinates, halves, k), CANDIDATE_K))
-    evaluated = pd.DataFrame(rows)
-    return evaluated.assign(
-        model_version=model_version,
-        is_chosen=evaluated["k"] == choose_k(evaluated),
-        user_count=len(users),
-        random_state=RANDOM_STATE,
-        features=features_text(transforms),
-        as_of=users["as_of"].iloc[0],
-        trained_at=pd.Timestamp.now(tz="UTC").tz_localize(None),
-    )[list(K_SELECTION_TYPES)].astype(K_SELECTION_TYPES)
-
-
-def _evaluate_k(coordinates: np.ndarray, halves: np.ndarray, k: int) -> dict[str, float]:
-    clusters = fit_clusters(coordinates, k)
-    one, other = (
-        fit_clusters(coordinates[half], k).predict(coordinates) for half in (halves, ~halves)
-    )
-    return {
-        "k": k,
-        "inertia": clusters.inertia_,
-        "silhouette": silhouette_score(
-            coordinates[:SILHOUETTE_USERS], clusters.labels_[:SILHOUETTE_USERS]
-        ),
-        "calinski_harabasz": calinski_harabasz_score(coordinates, clusters.labels_),
-        "davies_bouldin": davies_bouldin_score(coordinates, clusters.labels_),
-        "stability": adjusted_rand_score(one, other),
-        "smallest_share": np.bincount(clusters.labels_, minlength=k).min() / len(coordinates),
-    }
-
-
-def choose_k(evaluated: pd.DataFrame) -> int:
-    """Apply the rule for k to the rows of `select_k`.
-
-    Of the k from `MIN_USEFUL_K` whose smallest segment holds `MIN_SEGMENT_SHARE` of the users and
-    whose stability reaches `MIN_STABILITY`, the best silhouette wins; where none passes, the most
-    stable.
-    """
-    useful = evaluated[evaluated["k"] >= MIN_USEFUL_K]
-    passing = useful[
-        (useful["smallest_share"] >= MIN_SEGMENT_SHARE) & (useful["stability"] >= MIN_STABILITY)
-    ]
-    if passing.empty:
-        return int(useful.loc[useful["stability"].idxmax(), "k"])
-    return int(passing.loc[passing["silhouette"].idxmax(), "k"])
-
-
 def fit_parameters(
     users: pd.DataFrame, transforms: dict[str, str], n_clusters: int, model_version: int
 ) -> pd.DataFrame:
@@ -264,6 +170,53 @@ def fit_parameters(
         .assign(model_version=model_version)[list(PARAMETER_TYPES)]
         .astype(PARAMETER_TYPES)
     )
+
+
+def assign(
+    parameters: pd.DataFrame, transforms: dict[str, str], users: pd.DataFrame
+) -> pd.DataFrame:
+    """Give users the segments of a model as it was written down, like user_segments in SQL.
+
+    Args:
+        parameters: The rows of `fit_parameters` of one version.
+        transforms: Those of that version, see `model_versions.transforms_of`.
+        users: As for `fit_preparation`.
+
+    Returns:
+        One row per user, with their index: segment, runner_up_segment, margin (difference of the
+        two scores) and confidence (0 on the border of the two, 1 at the centre and beyond).
+
+    """
+    features = list(transforms)
+    prior, low, high = (
+        _of(parameters, name).set_index("feature")["value"].reindex(features).to_numpy()
+        for name in ("prior", "clip_low", "clip_high")
+    )
+    coefficients = _of(parameters, "coefficient").pivot_table(
+        index="segment", columns="feature", values="value"
+    )[features]
+    intercepts = _of(parameters, "intercept").set_index("segment")["value"]
+    half_distances = _of(parameters, "half_distance").pivot_table(
+        index="segment", columns="component", values="value"
+    )
+    values = np.clip(_transform(users, transforms, prior), low, high)
+    scores = values @ coefficients.to_numpy().T + intercepts.to_numpy()
+    best, second = np.argsort(-scores, axis=1, kind="stable")[:, :2].T
+    everyone = np.arange(len(scores))
+    margin = scores[everyone, best] - scores[everyone, second]
+    return pd.DataFrame(
+        {
+            "segment": best + 1,
+            "runner_up_segment": second + 1,
+            "margin": margin,
+            "confidence": np.minimum(margin / half_distances.to_numpy()[best, second], 1),
+        },
+        index=users.index,
+    )
+
+
+def _of(parameters: pd.DataFrame, parameter: str) -> pd.DataFrame:
+    return parameters[parameters["parameter"] == parameter].sort_values(["segment", "component"])
 
 
 def _transform(users: pd.DataFrame, transforms: dict[str, str], prior: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from warehouses import KEY, PROJECT, Warehouse
 
-from amazing_segments import model_versions, personas, segmentation
+from amazing_segments import k_selection, model_versions, personas, segmentation
 
 TRANSFORMS = {"amount": "log1p", "level": "log", "night": "shrunk", "variety": "identity"}
 
@@ -33,29 +33,6 @@ def users(count: int = 600, seed: int = 0) -> pd.DataFrame:
     )
 
 
-def scores(frame: pd.DataFrame, parameters: pd.DataFrame, k: int) -> np.ndarray:
-    """The affine scores as SQL computes them, shape (n_users, k)."""
-    prior, low, high = (
-        parameters[parameters["parameter"] == name].set_index("feature")["value"]
-        for name in ("prior", "clip_low", "clip_high")
-    )
-    sessions = frame["session_count"]
-    transformed = {
-        "amount": np.log(1 + frame["amount"]),
-        "level": np.log(frame["level"]),
-        "night": (frame["night"] * sessions + 2 * prior["night"]) / (sessions + 2),
-        "variety": frame["variety"],
-    }
-    found = np.zeros((len(frame), k))
-    for segment in range(1, k + 1):
-        of_segment = parameters[parameters["segment"] == segment]
-        found[:, segment - 1] = of_segment.query("parameter == 'intercept'")["value"].item()
-        weights = of_segment.query("parameter == 'coefficient'").set_index("feature")["value"]
-        for feature, values in transformed.items():
-            found[:, segment - 1] += weights[feature] * values.clip(low[feature], high[feature])
-    return found
-
-
 def test_affine_scores_give_the_labels_of_scikit_learn() -> None:
     frame = users()
     parameters = segmentation.fit_parameters(frame, TRANSFORMS, 3, 1)
@@ -65,16 +42,16 @@ def test_affine_scores_give_the_labels_of_scikit_learn() -> None:
     order = np.argsort(-np.bincount(clusters.labels_), kind="stable")
     others = users(seed=7)
     expected = np.argsort(order)[clusters.predict(preparation.transform(others))]
-    found = scores(others, parameters, 3)
-    assert (found.argmax(axis=1) == expected).all()
+    found = segmentation.assign(parameters, TRANSFORMS, others)
+    assert (found["segment"] == expected + 1).all()
     assert adjusted_rand_score(others["group"], expected) == 1
     # a difference of scores is half the difference of the squared distances
     distances = (
         (preparation.transform(others)[:, None] - clusters.cluster_centers_[order]) ** 2
     ).sum(axis=2)
-    np.testing.assert_allclose(
-        found[:, 0] - found[:, 1], (distances[:, 1] - distances[:, 0]) / 2, rtol=1e-9, atol=1e-9
-    )
+    nearest, second, _ = np.sort(distances, axis=1).T
+    np.testing.assert_allclose(found["margin"], (second - nearest) / 2, rtol=1e-9, atol=1e-9)
+    assert (np.argsort(distances, axis=1)[:, 1] + 1 == found["runner_up_segment"]).all()
 
 
 def test_the_same_users_give_the_same_bytes() -> None:
@@ -119,8 +96,8 @@ def test_wrong_input_is_named(value: float, transforms: dict, message: str) -> N
 
 
 def test_too_few_users_train_nothing() -> None:
-    assert segmentation.select_k(users(99), TRANSFORMS, 1).empty
-    assert len(segmentation.select_k(users(100), TRANSFORMS, 1)) == len(segmentation.CANDIDATE_K)
+    assert k_selection.select_k(users(99), TRANSFORMS, 1).empty
+    assert len(k_selection.select_k(users(100), TRANSFORMS, 1)) == len(k_selection.CANDIDATE_K)
 
 
 def evaluated(**columns: list) -> pd.DataFrame:
@@ -132,7 +109,7 @@ def test_the_rule_for_k() -> None:
 
     def choose(**other: list) -> int:
         figures = {"silhouette": silhouette, "smallest_share": share, "stability": stable}
-        return segmentation.choose_k(evaluated(**(figures | other)))
+        return k_selection.choose_k(evaluated(**(figures | other)))
 
     assert choose() == 5, "k below four is of no use, then the best silhouette wins"
     assert choose(smallest_share=[0.1, 0.1, 0.01, 0.1]) == 6, "a segment was too small"
@@ -141,12 +118,21 @@ def test_the_rule_for_k() -> None:
 
 
 def test_when_a_model_is_trained() -> None:
-    trained = segmentation.select_k(users(), TRANSFORMS, 4)
+    trained = k_selection.select_k(users(), TRANSFORMS, 4)
     none = model_versions.empty_k_selection()
     assert model_versions.version_to_train(none, TRANSFORMS, retrain=False) == 1
     assert model_versions.version_to_train(trained, TRANSFORMS, retrain=False) is None
     assert model_versions.version_to_train(trained, TRANSFORMS, retrain=True) == 5
     assert model_versions.version_to_train(trained, {"amount": "log"}, retrain=False) == 5
+    assert model_versions.transforms_of(trained["features"].iloc[0]) == TRANSFORMS
+
+
+def test_each_model_is_analysed_once() -> None:
+    models = pd.DataFrame({"model_version": [1, 2], "is_current": [False, True]})
+    of_first = pd.DataFrame({"model_version": [1, 1]})
+    assert model_versions.version_to_analyse(models, of_first) == 2
+    assert model_versions.version_to_analyse(models, of_first + 1) is None
+    assert model_versions.version_to_analyse(models.head(0), of_first) is None
 
 
 def test_each_segment_gets_the_best_persona_once_or_none() -> None:
@@ -171,7 +157,7 @@ def test_each_segment_gets_the_best_persona_once_or_none() -> None:
 
 def test_scoring_sql_has_a_place_for_every_candidate_k() -> None:
     macro = (PROJECT / "macros" / "segmentation.sql").read_text()
-    assert f"return({segmentation.MAX_SEGMENTS})" in macro
+    assert f"return({k_selection.MAX_SEGMENTS})" in macro
 
 
 Trained = tuple[pd.DataFrame, segmentation.Preparation, Callable[[np.ndarray], np.ndarray]]
@@ -207,6 +193,21 @@ def test_warehouse_labels_are_those_of_scikit_learn(trained: Trained) -> None:
     frame, preparation, predict = trained
     assert len(frame) > 10_000
     assert (predict(preparation.transform(frame)) != frame["segment"]).sum() == 0
+
+
+def test_python_assigns_as_the_warehouse_does(sample: Warehouse, trained: Trained) -> None:
+    frame, preparation, _ = trained
+    columns = ["model_version", "parameter", "segment", "component", "feature", "value"]
+    rows = sample.rows(f"select {', '.join(columns)} from segmentation.segmentation_parameters")
+    parameters = pd.DataFrame(rows, columns=columns)
+    found = segmentation.assign(parameters, preparation.transforms, frame)
+    names = ["segment", "runner_up_segment", "margin", "confidence"]
+    rows = sample.rows(
+        f"select {', '.join(names)} from marts.user_segments "
+        "where status = 'segmented' order by user_key"
+    )
+    expected = pd.DataFrame(rows, columns=names)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9, atol=1e-12)
 
 
 def test_a_counterfactual_is_the_smallest_change_that_gives_another_segment(
