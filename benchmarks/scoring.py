@@ -26,6 +26,7 @@ from amazing_segments import model_versions, segmentation
 
 RELATION = re.compile(r'"[^"]+"\."[^"]+"\."([^"]+)"')
 # by at most so much of its value does a feature of a made-up user lie below that of the real one
+ELIGIBLE = "not is_robot and event_count >= 5"
 NOISE = 0.1
 BATCH_USERS = 500_000
 
@@ -70,7 +71,7 @@ def prepare(
         for feature in model_transforms(connection, warehouse)
     )
     (eligible,) = connection.execute(
-        f"select count(*) from {relation} where is_eligible"  # noqa: S608
+        f"select count(*) from {relation} where {ELIGIBLE}"  # noqa: S608
     ).fetchone()
     if not eligible:
         raise SystemExit("no user of the warehouse is eligible")
@@ -81,7 +82,7 @@ def prepare(
         with
 
         eligible as (
-            select * from {relation} where is_eligible
+            select * from {relation} where {ELIGIBLE}
         ),
 
         copies as (

@@ -27,6 +27,13 @@
 {% endmacro %}
 
 
+{# Events of the users from whom a model is trained: the variable min_events where it is set, else a
+   few, so that habits show at all. #}
+{% macro training_min_events() %}
+    {{ return(var('min_events') or 8) }}
+{% endmacro %}
+
+
 {# What the model takes a feature for, before clipping: the same operations in the same order as
    the package's fit. `users` and `model` are relations in sight; a shrunk share is drawn to the
    mean of all users as if two average sessions stood beside the user's own. #}
@@ -113,7 +120,8 @@
             users.session_count
         from users
         cross join model
-        where users.is_eligible
+        cross join {{ ref('segmentation_threshold') }} as threshold
+        where not users.is_robot and users.event_count >= threshold.min_events
     ),
 
     scored as (

@@ -16,7 +16,7 @@ segmentation_sample as (
         users.session_count,
         users.as_of
     from users
-    where users.is_eligible
+    where not users.is_robot and users.event_count >= {{ training_min_events() }}
     order by users.user_key
     limit 200000
 )

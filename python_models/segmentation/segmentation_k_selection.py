@@ -11,12 +11,12 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
     """Return the rows of a new model version, or none."""
     dbt.config(materialized="incremental", incremental_strategy="append", full_refresh=False)
     transforms = model_versions.model_transforms(dbt.ref("feature_catalogue").df())
-    trained = model_versions.empty_k_selection()
+    trained = model_versions.empty(model_versions.K_SELECTION_TYPES)
     if dbt.is_incremental:
         trained = session.table(str(dbt.this)).df()
     version = model_versions.version_to_train(trained, transforms, dbt.config.meta_get("retrain"))
     if version is None:
-        return model_versions.empty_k_selection()
+        return model_versions.empty(model_versions.K_SELECTION_TYPES)
     # imported only to train: scikit-learn takes seconds
     from amazing_segments import k_selection
 

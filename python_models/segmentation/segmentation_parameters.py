@@ -16,7 +16,7 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
         fitted = session.table(str(dbt.this)).df()
         chosen = chosen[~chosen["model_version"].isin(fitted["model_version"])]
     if chosen.empty:
-        return model_versions.empty_parameters()
+        return model_versions.empty(model_versions.PARAMETER_TYPES)
     # imported only to train: scikit-learn takes seconds
     from amazing_segments import segmentation
 

@@ -13,7 +13,7 @@ from sklearn.metrics import (
 )
 from threadpoolctl import threadpool_limits
 
-from amazing_segments.model_versions import K_SELECTION_TYPES, empty_k_selection, features_text
+from amazing_segments.model_versions import K_SELECTION_TYPES, empty, features_text
 from amazing_segments.segmentation import RANDOM_STATE, fit_clusters, fit_preparation
 
 CANDIDATE_K = range(2, 13)
@@ -46,7 +46,7 @@ def select_k(users: pd.DataFrame, transforms: dict[str, str], model_version: int
 
     """
     if len(users) < MIN_TRAINING_USERS:
-        return empty_k_selection()
+        return empty(K_SELECTION_TYPES)
     sample = users.head(DIAGNOSTIC_USERS)
     coordinates = fit_preparation(sample, transforms).transform(sample)
     halves = np.random.default_rng(RANDOM_STATE).permutation(len(coordinates)) % 2 == 0

@@ -30,6 +30,29 @@ PARAMETER_TYPES = {
     "value": "float64",
 }
 
+# what is compared to tell from how many events a customer can be classified
+AGREEMENTS = ("odd_even", "early_late", "final")
+MIN_EVENTS_TYPES = {
+    "model_version": "int64",
+    "event_target": "int64",
+    "segment": "Int64",
+    **{
+        f"{agreement}_{figure}": kind
+        for agreement in AGREEMENTS
+        for figure, kind in {
+            "user_count": "int64",
+            "kappa": "float64",
+            "kappa_low": "float64",
+            "kappa_high": "float64",
+        }.items()
+    },
+    "mean_event_count": "float64",
+    "left_out_user_share": "float64",
+    "left_out_revenue_share": "float64",
+    "target_kappa": "float64",
+    "is_threshold": "bool",
+}
+
 
 def model_transforms(catalogue: pd.DataFrame) -> dict[str, str]:
     """Return the transform of each feature of the model, in the catalogue's order.
@@ -64,27 +87,23 @@ def version_to_train(
     return None
 
 
-def version_to_analyse(models: pd.DataFrame, analysed: pd.DataFrame) -> int | None:
-    """Return the number of the current model if it has no analysis yet, else None.
+def version_to_analyse(fitted: pd.DataFrame, analysed: pd.DataFrame) -> int | None:
+    """Return the number of the newest model if it has no analysis yet, else None.
 
     Args:
-        models: model_version, is_current.
-        analysed: model_version of each row of the analysis so far.
+        fitted: model_version of the models.
+        analysed: model_version of the rows of the analysis so far.
 
     """
-    current = models.loc[models["is_current"], "model_version"]
-    missing = current[~current.isin(analysed["model_version"])]
-    return None if missing.empty else int(missing.iloc[0])
+    newest = fitted["model_version"].max()
+    if fitted.empty or newest in analysed["model_version"].to_numpy():
+        return None
+    return int(newest)
 
 
-def empty_k_selection() -> pd.DataFrame:
-    """Return no row of `select_k`, typed."""
-    return pd.DataFrame(columns=list(K_SELECTION_TYPES)).astype(K_SELECTION_TYPES)
-
-
-def empty_parameters() -> pd.DataFrame:
-    """Return no row of `fit_parameters`, typed."""
-    return pd.DataFrame(columns=list(PARAMETER_TYPES)).astype(PARAMETER_TYPES)
+def empty(types: dict[str, str]) -> pd.DataFrame:
+    """Return no row of a table with these columns and types."""
+    return pd.DataFrame(columns=list(types)).astype(types)
 
 
 def features_text(transforms: dict[str, str]) -> str:

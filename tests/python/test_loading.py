@@ -54,6 +54,7 @@ def test_real_extracts_build_to_personas_and_lose_only_the_broken_line(
 ) -> None:
     said = warehouse.dbt(
         *("build", "--exclude-resource-type", "unit_test", "--exclude", "no_line_is_rejected"),
+        *("--vars", "{min_events: 5}"),
         events=str(extracts / "*.csv.gz"),
     )
     assert ledger(warehouse) == [
@@ -68,7 +69,7 @@ def test_real_extracts_build_to_personas_and_lose_only_the_broken_line(
             "appliances.kitchen.mixer,elenberg,25.71,52040330",
         )
     ], said
-    eligible = warehouse.rows("select count(*) from marts.user_features where is_eligible")
+    eligible = warehouse.rows("select count(*) from marts.user_features where event_count >= 5")
     segmented = warehouse.rows("select sum(user_count) from marts.segments where segment > 0")
     # 1,141 and 596 users have five rows or more; one has them only with its duplicates
     assert eligible == segmented == [(1736,)]

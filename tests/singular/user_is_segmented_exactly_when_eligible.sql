@@ -22,10 +22,17 @@ user_segments as (
 expected as (
     select
         users.user_key,
-        case when users.is_eligible and current_models.model_count = 1 then 1 else 0 end
-            as segment_count
+        case
+            when
+                not users.is_robot
+                and users.event_count >= threshold.min_events
+                and current_models.model_count = 1
+                then 1
+            else 0
+        end as segment_count
     from {{ ref('user_features') }} as users
     cross join current_models
+    cross join {{ ref('segmentation_threshold') }} as threshold
     where {{ sampled('users.user_key') }}
 ),
 

@@ -14,6 +14,10 @@ persona_names as (
     select * from {{ ref('personas') }}
 ),
 
+threshold as (
+    select * from {{ ref('segmentation_threshold') }}
+),
+
 {{ scored_users() }},
 
 best as (
@@ -84,7 +88,7 @@ user_segments as (
         cast(runners_up.model_version as integer) as model_version,
         case
             when users.is_robot then 'robot'
-            when not users.is_eligible then 'not enough events yet'
+            when users.event_count < threshold.min_events then 'not enough events yet'
             when runners_up.segment is null then 'no model yet'
             else 'segmented'
         end as status,
@@ -101,6 +105,7 @@ user_segments as (
         end as confidence,
         users.as_of
     from users
+    cross join threshold
     left join runners_up on users.user_key = runners_up.user_key
     left join half_distances
         on

@@ -1,0 +1,41 @@
+{{ config(materialized='view') }}
+
+with
+
+models as (
+    select max(parameters.model_version) as model_version
+    from {{ ref('segmentation_parameters') }} as parameters
+),
+
+measured as (
+    select
+        min_events.model_version,
+        min_events.event_target,
+        min_events.target_kappa,
+        min_events.odd_even_kappa_low
+    from {{ ref('segmentation_min_events') }} as min_events
+    where min_events.is_threshold
+),
+
+-- one row, also where nothing was measured
+segmentation_threshold as (
+    select
+        models.model_version,
+        {% if var('min_events') is none %}
+            cast(coalesce(measured.event_target, {{ training_min_events() }}) as integer)
+                as min_events,
+            case
+                when measured.event_target is null then 'not measured: too few customers'
+                when measured.odd_even_kappa_low >= measured.target_kappa then 'measured'
+                else 'measured: none is enough'
+            end as source,
+        {% else %}
+            cast({{ var('min_events') }} as integer) as min_events,
+            'set by hand' as source,
+        {% endif %}
+        measured.event_target as measured_min_events
+    from models
+    left join measured on models.model_version = measured.model_version
+)
+
+select * from segmentation_threshold
