@@ -74,7 +74,7 @@ event_targets as (
 parts as (
     select
         sessions.*,
-        cast('whole' as varchar(16)) as part,
+        'whole' as part,
         0 as event_target,
         sessions.as_of as seen_at
     from placed_sessions as sessions
@@ -168,7 +168,7 @@ recent_users as (
 int_partial_histories as (
     select
         users.user_key,
-        users.part,
+        cast(users.part as varchar(16)) as part,
         users.event_target,
         {% for feature in model_features() %}
             features.{{ feature.name }},
