@@ -52,6 +52,16 @@ MIN_EVENTS_TYPES = {
     "target_kappa": "float64",
     "is_threshold": "bool",
 }
+CALIBRATION_TYPES = {
+    "model_version": "int64",
+    "confidence_from": "float64",
+    "confidence_below": "float64",
+    "user_count": "int64",
+    "kept_share": "float64",
+    "kept_share_low": "float64",
+    "kept_share_high": "float64",
+    "persistence": "float64",
+}
 
 
 def model_transforms(catalogue: pd.DataFrame) -> dict[str, str]:

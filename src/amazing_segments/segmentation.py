@@ -23,6 +23,8 @@ CLIP_QUANTILE = 0.005
 # A share of few sessions says little: it counts as if this many average sessions stood beside it.
 PRIOR_SESSIONS = 2
 EXPLAINED_VARIANCE = 0.9
+# Beyond the distance to the centroid that this share of a segment's users has, a user is atypical.
+TYPICAL_SHARE = 0.99
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def fit_parameters(
         One row per number of the model, with the columns of `PARAMETER_TYPES`. Segments count from
         1, the largest first; components from 1. By feature: prior, clip_low, clip_high, mean and
         scale. By component: explained_variance (a ratio); with the feature: loading. By segment and
-        feature: centroid (in standard deviations) and coefficient; by segment: intercept. By pair
+        feature: centroid (in standard deviations) and coefficient; by segment: intercept and
+        typical_distance (to the centroid, in standard deviations of all features). By pair
         of segments: half_distance, half the squared distance between the two centroids, the second
         segment in the column component.
     """
@@ -142,6 +145,11 @@ def fit_parameters(
         - centres @ (loadings @ preparation.pca.mean_)
     )
     half_distances = ((centres[:, None] - centres[None]) ** 2).sum(axis=2) / 2
+    scaled = scaler.transform(preparation.clip(users))
+    centroids = preparation.pca.inverse_transform(centres)
+    labels = np.argsort(order)[clusters.labels_]
+    distances = np.linalg.norm(scaled - centroids[labels], axis=1)
+    typical = pd.Series(distances).groupby(labels).quantile(TYPICAL_SHARE).to_numpy()
     features = preparation.features
     by_feature = {
         "prior": preparation.prior,
@@ -159,9 +167,10 @@ def fit_parameters(
             "explained_variance", preparation.pca.explained_variance_ratio_[:, None], "component"
         ),
         _long("loading", loadings, "component", features),
-        _long("centroid", preparation.pca.inverse_transform(centres), "segment", features),
+        _long("centroid", centroids, "segment", features),
         _long("coefficient", coefficients, "segment", features),
         _long("intercept", intercepts[:, None], "segment"),
+        _long("typical_distance", typical[:, None], "segment"),
     ]
     pairs = _long("half_distance", half_distances, "segment", list(range(1, n_clusters + 1)))
     parts.append(pairs.assign(component=pairs["feature"], feature=None))

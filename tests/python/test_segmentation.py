@@ -217,6 +217,27 @@ def test_python_assigns_as_the_warehouse_does(
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9, atol=1e-12)
 
 
+def test_one_in_a_hundred_of_the_training_is_atypical(
+    sample: Warehouse, trained: Trained, parameters: pd.DataFrame
+) -> None:
+    frame, preparation, _ = trained
+    centroids, typical = (
+        parameters[parameters["parameter"] == name] for name in ("centroid", "typical_distance")
+    )
+    centres = centroids.pivot_table(index="segment", columns="feature", values="value")
+    own = centres[preparation.features].loc[frame["segment"]].to_numpy()
+    scaled = preparation.scaler.transform(preparation.clip(frame))
+    expected = (
+        np.linalg.norm(scaled - own, axis=1)
+        > typical.set_index("segment")["value"].loc[frame["segment"]].to_numpy()
+    )
+    found = sample.rows(
+        "select is_atypical from marts.user_segments where status = 'segmented' order by user_key"
+    )
+    assert (np.ravel(found) == expected).all()
+    assert 0.001 < expected.mean() < 0.03
+
+
 def test_a_counterfactual_is_the_smallest_change_that_gives_another_segment(
     sample: Warehouse, trained: Trained
 ) -> None:
