@@ -29,6 +29,40 @@ PARAMETER_TYPES = {
     "feature": "str",
     "value": "float64",
 }
+FEATURE_IMPORTANCE_TYPES = {
+    "model_version": "int64",
+    "feature": "str",
+    "family": "str",
+    "is_in_model": "bool",
+    "verdict": "str",
+    "permutation_importance": "float64",
+    "agreement_without_family": "float64",
+    "agreement_of_refit": "float64",
+    "variance_between_segments": "float64",
+    "most_deviating_segment": "Int64",
+    "deviation": "float64",
+    "nearest_model_feature": "str",
+    "correlation": "float64",
+    "is_redundant": "bool",
+    "tenure_correlation": "float64",
+    "cart_logging_shift": "float64",
+    "usual_shift": "float64",
+    "segments_by_tenure": "float64",
+    "segments_by_cart_logging": "float64",
+}
+RULE_TYPES = {
+    "model_version": "int64",
+    "rule": "int64",
+    "segment": "int64",
+    "conditions_en": "str",
+    "conditions_fr": "str",
+    "user_share": "float64",
+    "precision": "float64",
+    "coverage": "float64",
+    "fidelity": "float64",
+    "macro_f1": "float64",
+    "held_out_user_count": "int64",
+}
 
 # what is compared to tell from how many events a customer can be classified
 AGREEMENTS = ("odd_even", "early_late", "final")
@@ -114,6 +148,16 @@ def version_to_analyse(fitted: pd.DataFrame, analysed: pd.DataFrame) -> int | No
 def empty(types: dict[str, str]) -> pd.DataFrame:
     """Return no row of a table with these columns and types."""
     return pd.DataFrame(columns=list(types)).astype(types)
+
+
+def empty_feature_importance() -> pd.DataFrame:
+    """Return no row of `measure_features`, typed."""
+    return pd.DataFrame(columns=list(FEATURE_IMPORTANCE_TYPES)).astype(FEATURE_IMPORTANCE_TYPES)
+
+
+def empty_rules() -> pd.DataFrame:
+    """Return no row of `fit_rules`, typed."""
+    return pd.DataFrame(columns=list(RULE_TYPES)).astype(RULE_TYPES)
 
 
 def features_text(transforms: dict[str, str]) -> str:
