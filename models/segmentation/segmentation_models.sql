@@ -5,8 +5,11 @@ selection as (
 ),
 
 fitted as (
-    select distinct parameters.model_version
+    select
+        parameters.model_version,
+        min(case when parameters.parameter = 'jaccard' then parameters.value end) as lowest_jaccard
     from {{ ref('segmentation_parameters') }} as parameters
+    group by parameters.model_version
 ),
 
 newest as (
@@ -21,6 +24,7 @@ segmentation_models as (
         selection.user_count as training_user_count,
         selection.silhouette,
         selection.stability,
+        fitted.lowest_jaccard,
         selection.features,
         selection.model_version = newest.model_version as is_current,
         selection.as_of as trained_as_of,

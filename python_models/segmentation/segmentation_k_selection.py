@@ -9,7 +9,13 @@ from amazing_segments import model_versions
 
 def model(dbt: Any, session: Any) -> pd.DataFrame:
     """Return the rows of a new model version, or none."""
-    dbt.config(materialized="incremental", incremental_strategy="append", full_refresh=False)
+    dbt.config(
+        materialized="incremental",
+        incremental_strategy="append",
+        full_refresh=False,
+        # measures came after the first versions, which stay
+        on_schema_change="append_new_columns",
+    )
     transforms = model_versions.model_transforms(dbt.ref("feature_catalogue").df())
     trained = model_versions.empty(model_versions.K_SELECTION_TYPES)
     if dbt.is_incremental:

@@ -5,59 +5,82 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import (
-    adjusted_rand_score,
-    calinski_harabasz_score,
-    davies_bouldin_score,
-    silhouette_score,
-)
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, davies_bouldin_score
 from threadpoolctl import threadpool_limits
 
+from amazing_segments.cluster_stability import (
+    DOUBTFUL_JACCARD,
+    REPEATED_USERS,
+    REPEATS,
+    VALID_JACCARD,
+    agreement_of_halves,
+    bootstrap_jaccard,
+    gap_statistic,
+    repeats_for,
+    separation,
+)
 from amazing_segments.model_versions import K_SELECTION_TYPES, empty, features_text
-from amazing_segments.segmentation import RANDOM_STATE, fit_clusters, fit_preparation
+from amazing_segments.segmentation import N_INIT, RANDOM_STATE, fit_clusters, fit_preparation
 
 CANDIDATE_K = range(2, 13)
 MAX_SEGMENTS = max(CANDIDATE_K)
-# A choice of k looks at this many users, silhouette (quadratic) at fewer.
+# A choice of k looks at this many users; silhouette (quadratic) and gap (slow on noise) at fewer.
 DIAGNOSTIC_USERS = 20_000
 SILHOUETTE_USERS = 5_000
 # Below this many users a segment of the smallest accepted share would hold one or two of them.
 MIN_TRAINING_USERS = 100
+# The starts of each fit where there are few users (see repeats_for): hundreds of fits wait for it.
+FEW_INIT = 3
+# Seeds of the fits that must give what RANDOM_STATE gives.
+OTHER_SEEDS = (1, 2)
 
-# The rule for k: enough segments to act on, none too small to address, found again on other
-# users; among those the best separated.
+# The rule for k, see choose_k: as many segments as marketing can act on and run,
 MIN_USEFUL_K = 4
-MIN_SEGMENT_SHARE = 0.02
+MAX_USEFUL_K = 10
+# found again on other users,
 MIN_STABILITY = 0.6
+MIN_JACCARD = VALID_JACCARD
+# and none too small to address.
+MIN_SEGMENT_SHARE = 0.02
 
 
 def select_k(users: pd.DataFrame, transforms: dict[str, str], model_version: int) -> pd.DataFrame:
     """Measure each candidate number of segments and choose one.
 
     Args:
-        users: As for `fit_preparation`, with as_of; the first `DIAGNOSTIC_USERS` are looked at.
+        users: As for `fit_preparation`, with as_of; the first `DIAGNOSTIC_USERS` are looked at, the
+            first `REPEATED_USERS` of them for the Jaccard index, the first `SILHOUETTE_USERS` for
+            silhouette and gap.
         transforms: As for `fit_preparation`.
         model_version: The version that is trained.
 
     Returns:
-        One row per k, with the columns of `K_SELECTION_TYPES`. stability is the adjusted Rand index
-        between the segments that two disjoint halves of the users give to all of them. No row
-        where there are fewer than `MIN_TRAINING_USERS` users: too few to tell habits apart.
+        One row per k, with the columns of `K_SELECTION_TYPES`; see `cluster_stability` for the
+        measures and `choose_k` for the rule. seed_agreement is the mean adjusted Rand index with
+        fits of `OTHER_SEEDS`. The columns null_* measure users whose features were shuffled, each
+        apart from the others: the same values, and no habits. No row where there are fewer than
+        `MIN_TRAINING_USERS` users: too few to tell habits apart.
 
     """
     if len(users) < MIN_TRAINING_USERS:
         return empty(K_SELECTION_TYPES)
     sample = users.head(DIAGNOSTIC_USERS)
-    coordinates = fit_preparation(sample, transforms).transform(sample)
-    halves = np.random.default_rng(RANDOM_STATE).permutation(len(coordinates)) % 2 == 0
+    repeats = repeats_for(len(sample))
+    coordinates, null = (
+        fit_preparation(frame, transforms).transform(frame)
+        for frame in (sample, _shuffled(sample, list(transforms)))
+    )
     # one k a core, each on one thread: see fit_clusters
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as cores:
-        rows = list(cores.map(lambda k: _evaluate_k(coordinates, halves, k), CANDIDATE_K))
-    evaluated = pd.DataFrame(rows)
+        rows = list(cores.map(lambda k: _evaluate_k(coordinates, null, k, repeats), CANDIDATE_K))
+    evaluated = judge_k(pd.DataFrame(rows))
     return evaluated.assign(
         model_version=model_version,
         is_chosen=evaluated["k"] == choose_k(evaluated),
         user_count=len(users),
+        repeat_count=repeats,
         random_state=RANDOM_STATE,
         features=features_text(transforms),
         as_of=users["as_of"].iloc[0],
@@ -65,35 +88,88 @@ def select_k(users: pd.DataFrame, transforms: dict[str, str], model_version: int
     )[list(K_SELECTION_TYPES)].astype(K_SELECTION_TYPES)
 
 
-def _evaluate_k(coordinates: np.ndarray, halves: np.ndarray, k: int) -> dict[str, float]:
-    clusters = fit_clusters(coordinates, k)
-    one, other = (
-        fit_clusters(coordinates[half], k).predict(coordinates) for half in (halves, ~halves)
-    )
+def _shuffled(users: pd.DataFrame, features: list[str]) -> pd.DataFrame:
+    chance = np.random.default_rng(RANDOM_STATE)
+    return users.assign(**{name: chance.permutation(users[name].to_numpy()) for name in features})
+
+
+def _evaluate_k(
+    coordinates: np.ndarray, null: np.ndarray, k: int, repeats: int
+) -> dict[str, float]:
+    n_init = N_INIT if repeats == REPEATS else FEW_INIT
+    clusters = fit_clusters(coordinates, k, n_init)
+    labels, several = clusters.labels_, len(np.unique(clusters.labels_)) > 1
+    gap, gap_error = gap_statistic(coordinates[:SILHOUETTE_USERS], clusters, repeats, RANDOM_STATE)
+    reseeded = (clone(clusters).set_params(random_state=seed) for seed in OTHER_SEEDS)
+    agreements = [adjusted_rand_score(labels, other.fit(coordinates).labels_) for other in reseeded]
+    figures, jaccard = _reliability(coordinates, clusters, repeats)
+    null_figures, _ = _reliability(null, fit_clusters(null, k, n_init), repeats)
     return {
         "k": k,
         "inertia": clusters.inertia_,
-        "silhouette": silhouette_score(
-            coordinates[:SILHOUETTE_USERS], clusters.labels_[:SILHOUETTE_USERS]
-        ),
-        "calinski_harabasz": calinski_harabasz_score(coordinates, clusters.labels_),
-        "davies_bouldin": davies_bouldin_score(coordinates, clusters.labels_),
-        "stability": adjusted_rand_score(one, other),
-        "smallest_share": np.bincount(clusters.labels_, minlength=k).min() / len(coordinates),
+        "calinski_harabasz": calinski_harabasz_score(coordinates, labels) if several else np.nan,
+        "davies_bouldin": davies_bouldin_score(coordinates, labels) if several else np.nan,
+        "gap": gap,
+        "gap_error": gap_error,
+        "seed_agreement": np.mean(agreements),
+        "valid_segment_count": (jaccard >= VALID_JACCARD).sum(),
+        "doubtful_segment_count": ((jaccard >= DOUBTFUL_JACCARD) & (jaccard < VALID_JACCARD)).sum(),
+        "dissolved_segment_count": (jaccard < DOUBTFUL_JACCARD).sum(),
+        "smallest_share": np.bincount(labels, minlength=k).min() / len(coordinates),
+        **figures,
+        **{f"null_{name}": value for name, value in null_figures.items()},
     }
 
 
-def choose_k(evaluated: pd.DataFrame) -> int:
-    """Apply the rule for k to the rows of `select_k`.
+def _reliability(
+    coordinates: np.ndarray, clusters: KMeans, repeats: int
+) -> tuple[dict[str, float], np.ndarray]:
+    """Return what is measured of the users and of the shuffled ones, and Jaccard by segment."""
+    # a halving fits and predicts all users twice: half as many of them
+    stability, strength = agreement_of_halves(coordinates, clusters, repeats // 2, RANDOM_STATE)
+    jaccard = bootstrap_jaccard(coordinates[:REPEATED_USERS], clusters, repeats, RANDOM_STATE)
+    return {
+        "silhouette": separation(
+            coordinates[:SILHOUETTE_USERS], clusters.labels_[:SILHOUETTE_USERS]
+        ),
+        "stability": stability,
+        "prediction_strength": strength,
+        "lowest_jaccard": np.nanmin(jaccard),
+    }, jaccard
 
-    Of the k from `MIN_USEFUL_K` whose smallest segment holds `MIN_SEGMENT_SHARE` of the users and
-    whose stability reaches `MIN_STABILITY`, the best silhouette wins; where none passes, the most
-    stable.
+
+def judge_k(evaluated: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `select_k` with the gates that each k passes.
+
+    is_stable: stability reaches `MIN_STABILITY` and every segment is found again (Jaccard index
+    from `MIN_JACCARD`). is_distinct: the silhouette is above that of shuffled users; stability alone
+    does not tell, since also shuffled users may fall into the same segments each time, when single
+    features have two peaks. is_addressable: the smallest segment holds `MIN_SEGMENT_SHARE`.
     """
-    useful = evaluated[evaluated["k"] >= MIN_USEFUL_K]
-    passing = useful[
-        (useful["smallest_share"] >= MIN_SEGMENT_SHARE) & (useful["stability"] >= MIN_STABILITY)
-    ]
-    if passing.empty:
-        return int(useful.loc[useful["stability"].idxmax(), "k"])
-    return int(passing.loc[passing["silhouette"].idxmax(), "k"])
+    return evaluated.assign(
+        is_stable=(evaluated["stability"] >= MIN_STABILITY)
+        & (evaluated["lowest_jaccard"] >= MIN_JACCARD),
+        is_distinct=evaluated["silhouette"] > evaluated["null_silhouette"],
+        is_addressable=evaluated["smallest_share"] >= MIN_SEGMENT_SHARE,
+    )
+
+
+def choose_k(evaluated: pd.DataFrame) -> int:
+    """Apply the rule for k to the rows that `judge_k` gives.
+
+    Of the k from `MIN_USEFUL_K` to `MAX_USEFUL_K` that pass all gates, the best silhouette wins.
+    Where none does, small segments are accepted, then segments no more distinct than chance would
+    make them; where none is stable, the most stable wins, the smallest k among equals.
+
+    Gap, prediction strength, seed_agreement and the two indices of variance are there to read: the
+    gap grows with k as long as users spread, prediction strength falls with k by construction (the
+    worst of more segments), other seeds say nothing about other users.
+    """
+    useful = evaluated[evaluated["k"].between(MIN_USEFUL_K, MAX_USEFUL_K)]
+    gates = ["is_stable", "is_distinct", "is_addressable"]
+    while gates:
+        passing = useful[useful[gates].all(axis=1)]
+        if not passing.empty:
+            return int(passing.loc[passing["silhouette"].fillna(-1).idxmax(), "k"])
+        gates.pop()
+    return int(useful.loc[useful["stability"].idxmax(), "k"])

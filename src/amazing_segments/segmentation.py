@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from amazing_segments.cluster_stability import REPEATED_USERS, bootstrap_jaccard, repeats_for
 from amazing_segments.model_versions import PARAMETER_TYPES
 
 TRANSFORMS = ("identity", "log", "log1p", "shrunk")
@@ -23,6 +24,8 @@ CLIP_QUANTILE = 0.005
 # A share of few sessions says little: it counts as if this many average sessions stood beside it.
 PRIOR_SESSIONS = 2
 EXPLAINED_VARIANCE = 0.9
+# KMeans starts so often and keeps the tightest.
+N_INIT = 10
 # Beyond the distance to the centroid that this share of a segment's users has, a user is atypical.
 TYPICAL_SHARE = 0.99
 
@@ -102,13 +105,13 @@ def fit_preparation(users: pd.DataFrame, transforms: dict[str, str]) -> Preparat
     return Preparation(transforms, prior, low, high, scaler, pca)
 
 
-def fit_clusters(coordinates: np.ndarray, n_clusters: int) -> KMeans:
+def fit_clusters(coordinates: np.ndarray, n_clusters: int, n_init: int = N_INIT) -> KMeans:
     """Fit KMeans so that the same input gives the same bytes.
 
     One thread: with several, the order of the sums varies and with it the last bits.
     """
     with threadpool_limits(1):
-        return KMeans(n_clusters, n_init=10, random_state=RANDOM_STATE).fit(coordinates)
+        return KMeans(n_clusters, n_init=n_init, random_state=RANDOM_STATE).fit(coordinates)
 
 
 def fit_parameters(
@@ -126,13 +129,18 @@ def fit_parameters(
         One row per number of the model, with the columns of `PARAMETER_TYPES`. Segments count from
         1, the largest first; components from 1. By feature: prior, clip_low, clip_high, mean and
         scale. By component: explained_variance (a ratio); with the feature: loading. By segment and
-        feature: centroid (in standard deviations) and coefficient; by segment: intercept and
-        typical_distance (to the centroid, in standard deviations of all features). By pair
-        of segments: half_distance, half the squared distance between the two centroids, the second
-        segment in the column component.
+        feature: centroid (in standard deviations) and coefficient; by segment: intercept,
+        typical_distance (to the centroid, in standard deviations of all features) and jaccard (see
+        `bootstrap_jaccard`, of the first `REPEATED_USERS` users). By pair of segments:
+        half_distance, half the squared distance between the two centroids, the second segment in
+        the column component.
     """
     preparation = fit_preparation(users, transforms)
-    clusters = fit_clusters(preparation.transform(users), n_clusters)
+    coordinates = preparation.transform(users)
+    clusters = fit_clusters(coordinates, n_clusters)
+    looked_at = coordinates[:REPEATED_USERS]
+    with threadpool_limits(1):
+        jaccard = bootstrap_jaccard(looked_at, clusters, repeats_for(len(looked_at)), RANDOM_STATE)
     # KMeans numbers its clusters by chance
     order = np.argsort(-np.bincount(clusters.labels_, minlength=n_clusters), kind="stable")
     centres = clusters.cluster_centers_[order]
@@ -171,6 +179,7 @@ def fit_parameters(
         _long("coefficient", coefficients, "segment", features),
         _long("intercept", intercepts[:, None], "segment"),
         _long("typical_distance", typical[:, None], "segment"),
+        _long("jaccard", jaccard[order, None], "segment"),
     ]
     pairs = _long("half_distance", half_distances, "segment", list(range(1, n_clusters + 1)))
     parts.append(pairs.assign(component=pairs["feature"], feature=None))

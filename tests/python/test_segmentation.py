@@ -100,23 +100,6 @@ def test_too_few_users_train_nothing() -> None:
     assert len(k_selection.select_k(users(100), TRANSFORMS, 1)) == len(k_selection.CANDIDATE_K)
 
 
-def evaluated(**columns: list) -> pd.DataFrame:
-    return pd.DataFrame({"k": [3, 4, 5, 6], **columns})
-
-
-def test_the_rule_for_k() -> None:
-    silhouette, share, stable = [0.9, 0.2, 0.4, 0.3], [0.1] * 4, [0.9] * 4
-
-    def choose(**other: list) -> int:
-        figures = {"silhouette": silhouette, "smallest_share": share, "stability": stable}
-        return k_selection.choose_k(evaluated(**(figures | other)))
-
-    assert choose() == 5, "k below four is of no use, then the best silhouette wins"
-    assert choose(smallest_share=[0.1, 0.1, 0.01, 0.1]) == 6, "a segment was too small"
-    assert choose(stability=[0.9, 0.9, 0.5, 0.9]) == 6, "an unstable k is out"
-    assert choose(stability=[0.9, 0.1, 0.2, 0.3]) == 6, "the most stable where none passes"
-
-
 def test_when_a_model_is_trained() -> None:
     trained = k_selection.select_k(users(), TRANSFORMS, 4)
     none = model_versions.empty(model_versions.K_SELECTION_TYPES)
