@@ -142,9 +142,9 @@ def judge_k(evaluated: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `select_k` with the gates that each k passes.
 
     is_stable: stability reaches `MIN_STABILITY` and every segment is found again (Jaccard index
-    from `MIN_JACCARD`). is_distinct: the silhouette is above that of shuffled users; stability alone
-    does not tell, since also shuffled users may fall into the same segments each time, when single
-    features have two peaks. is_addressable: the smallest segment holds `MIN_SEGMENT_SHARE`.
+    from `MIN_JACCARD`). is_distinct: the silhouette is above that of shuffled users. Stability does
+    not tell this: when single features have two peaks, shuffled users too fall into the same
+    segments each time. is_addressable: the smallest segment holds `MIN_SEGMENT_SHARE`.
     """
     return evaluated.assign(
         is_stable=(evaluated["stability"] >= MIN_STABILITY)

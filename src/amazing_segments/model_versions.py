@@ -112,6 +112,24 @@ CALIBRATION_TYPES = {
     "kept_share_high": "float64",
     "persistence": "float64",
 }
+ALGORITHM_COMPARISON_TYPES = {
+    "model_version": "int64",
+    "algorithm": "str",
+    "is_chosen": "bool",
+    "segment_count": "int64",
+    "stability": "float64",
+    "separation": "float64",
+    "unassigned_share": "float64",
+    "largest_share": "float64",
+    "can_assign_new_customers": "bool",
+    "agreement_with_model": "float64",
+    "bic": "float64",
+    "seconds": "float64",
+    "peak_memory_mb": "float64",
+    "user_count": "int64",
+    "reason_en": "str",
+    "reason_fr": "str",
+}
 
 
 def model_transforms(catalogue: pd.DataFrame) -> dict[str, str]:
@@ -164,16 +182,6 @@ def version_to_analyse(fitted: pd.DataFrame, analysed: pd.DataFrame) -> int | No
 def empty(types: dict[str, str]) -> pd.DataFrame:
     """Return no row of a table with these columns and types."""
     return pd.DataFrame(columns=list(types)).astype(types)
-
-
-def empty_feature_importance() -> pd.DataFrame:
-    """Return no row of `measure_features`, typed."""
-    return pd.DataFrame(columns=list(FEATURE_IMPORTANCE_TYPES)).astype(FEATURE_IMPORTANCE_TYPES)
-
-
-def empty_rules() -> pd.DataFrame:
-    """Return no row of `fit_rules`, typed."""
-    return pd.DataFrame(columns=list(RULE_TYPES)).astype(RULE_TYPES)
 
 
 def features_text(transforms: dict[str, str]) -> str:

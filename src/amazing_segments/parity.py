@@ -10,7 +10,7 @@ RowsOf = Callable[[Iterable[str]], list[list[tuple]]]
 OF_THE_RUN = {
     *("loaded_at", "changed_at", "withdrawn_at", "recorded_at", "tested_at", "modified_at"),
     *("reload_requested_at", "trained_at", "invocation_id", "content_sha256", "size_bytes"),
-    "refusal_reason",
+    *("refusal_reason", "seconds", "peak_memory_mb"),
 }
 TABLES = """
     select table_schema, table_name, list(column_name order by ordinal_position)
