@@ -50,6 +50,15 @@ def test_planted_groups_are_found_again_and_half_groups_are_not() -> None:
     assert jaccard.min() < cluster_stability.VALID_JACCARD < jaccard.max() < 1
 
 
+def test_a_segment_that_has_no_user_in_the_samples_has_no_figure() -> None:
+    coordinates = blobs(400, 4)
+    clusters = kmeans(4).fit(coordinates)
+    jaccard = cluster_stability.bootstrap_jaccard(
+        coordinates[clusters.labels_ != 0], clusters, 2, 0
+    )
+    assert np.isnan(jaccard).tolist() == [True, False, False, False]
+
+
 def test_prediction_strength_counts_pairs() -> None:
     # of segment 0 (3 users) one pair of three stays together, of segment 1 (2 users) the only one
     labels, others = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1])
