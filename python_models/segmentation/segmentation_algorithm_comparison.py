@@ -11,12 +11,12 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
     """Return the rows of the current model if it was not compared yet, or none."""
     dbt.config(materialized="incremental", incremental_strategy="append", full_refresh=False)
     models = dbt.ref("segmentation_models").df()
-    compared = model_versions.empty_algorithm_comparison()
+    compared = model_versions.empty(model_versions.ALGORITHM_COMPARISON_TYPES)
     if dbt.is_incremental:
         compared = session.table(str(dbt.this)).df()
     version = model_versions.version_to_analyse(models, compared)
     if version is None:
-        return model_versions.empty_algorithm_comparison()
+        return model_versions.empty(model_versions.ALGORITHM_COMPARISON_TYPES)
     # imported only when there is work: scikit-learn takes seconds
     from amazing_segments import algorithm_comparison
 

@@ -10,13 +10,13 @@ from amazing_segments import model_versions
 def model(dbt: Any, session: Any) -> pd.DataFrame:
     """Return one row per feature for a version that has none yet, else no row."""
     dbt.config(materialized="incremental", incremental_strategy="append", full_refresh=False)
-    analysed = model_versions.empty_feature_importance()
+    analysed = model_versions.empty(model_versions.FEATURE_IMPORTANCE_TYPES)
     if dbt.is_incremental:
         analysed = session.table(str(dbt.this)).df()
     models = dbt.ref("segmentation_models").df()
     version = model_versions.version_to_analyse(models, analysed)
     if version is None:
-        return model_versions.empty_feature_importance()
+        return model_versions.empty(model_versions.FEATURE_IMPORTANCE_TYPES)
     # imported only for a new model: scikit-learn takes seconds
     from amazing_segments import feature_importance
 

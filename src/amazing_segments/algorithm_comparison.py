@@ -25,7 +25,7 @@ from amazing_segments.k_selection import (
 )
 from amazing_segments.model_versions import (
     ALGORITHM_COMPARISON_TYPES,
-    empty_algorithm_comparison,
+    empty,
 )
 from amazing_segments.segmentation import N_INIT, RANDOM_STATE, assign, fit_preparation
 
@@ -132,7 +132,7 @@ def compare_algorithms(
 
     """
     if len(users) < MIN_TRAINING_USERS:
-        return empty_algorithm_comparison()
+        return empty(ALGORITHM_COMPARISON_TYPES)
     sample = users.head(COMPARED_USERS)
     segments = assign(parameters, transforms, sample)["segment"].to_numpy()
     preparation = fit_preparation(sample, transforms)

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.stats import norm
 from sklearn.isotonic import IsotonicRegression
 
-from amazing_segments.model_versions import CALIBRATION_TYPES, empty
+from amazing_segments.model_versions import CALIBRATION_TYPES
 from amazing_segments.segmentation import assign
 
 BINS = 10
@@ -37,7 +37,7 @@ def calibrate(
 
     Returns:
         One row per decile, with the columns of `CALIBRATION_TYPES`; fewer rows where many customers
-        have the same confidence, none for fewer than `MIN_USERS` customers.
+        have the same confidence, and one without figures for fewer than `MIN_USERS` customers.
 
     """
     labelled = histories.join(assign(parameters, transforms, histories))
@@ -46,7 +46,8 @@ def calibrate(
         (labelled["part"] == "month ago") & (labelled["event_count"] >= min_events)
     ].set_index("user_key")
     if len(then) < MIN_USERS:
-        return empty(CALIBRATION_TYPES)
+        nothing = {"model_version": model_version, "confidence_from": 0.0, "user_count": len(then)}
+        return pd.DataFrame([nothing], columns=list(CALIBRATION_TYPES)).astype(CALIBRATION_TYPES)
     kept = now.reindex(then.index) == then["segment"]
     edges = np.unique(np.quantile(then["confidence"], np.linspace(0, 1, BINS + 1)[1:-1]))
     of_bins = (

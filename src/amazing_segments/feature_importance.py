@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from amazing_segments.k_selection import MIN_TRAINING_USERS
 from amazing_segments.model_versions import (
     FEATURE_IMPORTANCE_TYPES,
-    empty_feature_importance,
+    empty,
 )
 from amazing_segments.segmentation import RANDOM_STATE, assign, fit_clusters, fit_preparation
 
@@ -66,7 +66,7 @@ def measure_features(
 
     """
     if len(users) < MIN_TRAINING_USERS:
-        return empty_feature_importance()
+        return empty(FEATURE_IMPORTANCE_TYPES)
     catalogue = catalogue.sort_values("position").set_index("feature")
     values = _as_a_model_takes_them(users, catalogue["transform"])
     segments = assign(parameters, transforms, users)["segment"]

@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score
 from sklearn.tree import DecisionTreeClassifier
 
 from amazing_segments.k_selection import MIN_TRAINING_USERS
-from amazing_segments.model_versions import RULE_TYPES, empty_rules
+from amazing_segments.model_versions import RULE_TYPES, empty
 from amazing_segments.segmentation import RANDOM_STATE, assign
 
 RULE_USERS = 50_000
@@ -64,7 +64,7 @@ def fit_rules(
 
     """
     if len(users) < MIN_TRAINING_USERS:
-        return empty_rules()
+        return empty(RULE_TYPES)
     users = users.head(RULE_USERS)
     segments = assign(parameters, transforms, users)["segment"].to_numpy()
     described = catalogue.set_index("feature").loc[list(transforms)]
