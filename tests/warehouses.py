@@ -120,6 +120,11 @@ class QuickWarehouse(Warehouse):
     def close(self) -> None:
         DuckDBConnectionManager.close_all_connections()
 
+    def execute(self, statement: str) -> None:
+        self.close()
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute(statement)
+
     def rows_of(self, queries: Iterable[str]) -> list[list[tuple]]:
         self.close()
         return super().rows_of(queries)

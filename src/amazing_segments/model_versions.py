@@ -130,6 +130,17 @@ ALGORITHM_COMPARISON_TYPES = {
     "reason_en": "str",
     "reason_fr": "str",
 }
+IDENTITY_TYPES = {
+    "model_version": "int64",
+    "segment": "int64",
+    "identity": "str",
+    "state": "str",
+    "given_persona": "str",
+    "fit": "float64",
+    "previous_segment": "Int64",
+    "jaccard": "float64",
+    "centroid_distance": "float64",
+}
 
 
 def model_transforms(catalogue: pd.DataFrame) -> dict[str, str]:

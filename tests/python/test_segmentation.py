@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from warehouses import KEY, PROJECT, Warehouse
 
-from amazing_segments import k_selection, model_versions, personas, segmentation
+from amazing_segments import k_selection, model_versions, segmentation
 
 TRANSFORMS = {"amount": "log1p", "level": "log", "night": "shrunk", "variety": "identity"}
 
@@ -116,26 +116,6 @@ def test_each_model_is_analysed_once() -> None:
     assert model_versions.version_to_analyse(fitted, fitted.head(0)) == 2
     assert model_versions.version_to_analyse(fitted, fitted) is None
     assert model_versions.version_to_analyse(fitted.head(0), fitted) is None
-
-
-def test_each_segment_gets_the_best_persona_once_or_none() -> None:
-    centroids = pd.DataFrame(
-        [
-            (1, 1, "night", 2.0),
-            (1, 1, "price", 0.1),
-            (1, 2, "night", 1.0),
-            (1, 2, "price", -1.2),
-            (1, 3, "night", -0.1),
-            (1, 3, "price", 2.0),
-        ],
-        columns=["model_version", "segment", "feature", "value"],
-    )
-    signatures = pd.DataFrame(
-        [("owl", "night", 1.5), ("saver", "price", -1.0)], columns=["persona", "feature", "weight"]
-    )
-    matched = personas.match_personas(centroids, signatures)
-    assert matched["persona"].tolist() == ["owl", "saver", personas.UNFIT]
-    assert matched["fit"].iloc[0] == pytest.approx(2 / np.hypot(2, 0.1))
 
 
 def test_scoring_sql_has_a_place_for_every_candidate_k() -> None:

@@ -39,6 +39,10 @@ class RedshiftWarehouse(QuickWarehouse):
                 found.append(cursor.fetchall())
         return found
 
+    def execute(self, statement: str) -> None:
+        with closing(self.standin.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
     def drop(self) -> None:
         with closing(self.standin.connect()) as connection, connection.cursor() as cursor:
             for schema in SCHEMAS:
@@ -64,6 +68,11 @@ class Both:
     def dbt(self, *arguments: str) -> None:
         for warehouse in (self.duckdb, self.redshift):
             warehouse.dbt(*arguments)
+
+    def execute(self, statement: str) -> None:
+        """Change both by hand."""
+        for warehouse in (self.duckdb, self.redshift):
+            warehouse.execute(statement)
 
     def fails(self, *arguments: str) -> list[str]:
         results = [w.try_dbt(*arguments) for w in (self.duckdb, self.redshift)]
