@@ -37,7 +37,7 @@
         {% elif node.name == 'stg_event_files' %}
             {% do queries.append("select '" ~ node.alias ~ "', cast(max(loaded_at) as varchar) || count(*) from " ~ relation ~ " where state = 'loaded'") %}
         {% elif node.name == 'segmentation_k_selection' %}
-            {% do queries.append("select '" ~ node.alias ~ "', cast(max(trained_at) as varchar) from " ~ relation) %}
+            {% do queries.append("select '" ~ node.alias ~ "', cast(max(trained_at) as varchar) || coalesce(cast(max(promoted_at) as varchar), '') from " ~ relation) %}
         {% endif %}
     {% endfor %}
     {% for row in run_query(queries | join(' union all ')).rows %}

@@ -12,27 +12,39 @@ fitted as (
     group by parameters.model_version
 ),
 
-newest as (
-    select max(fitted.model_version) as model_version
-    from fitted
+-- Versions from before there was a promotion are in use from their training on.
+chosen as (
+    select
+        selection.*,
+        fitted.lowest_jaccard as fitted_jaccard,
+        row_number() over (
+            order by
+                case
+                    when selection.promoted_at is not null then selection.promoted_at
+                    when selection.refusal is null then selection.trained_at
+                end desc nulls last,
+                selection.model_version desc
+        ) as position
+    from selection
+    inner join fitted on selection.model_version = fitted.model_version
+    where selection.is_chosen
 ),
 
 segmentation_models as (
     select
-        selection.model_version,
-        selection.k as segment_count,
-        selection.user_count as training_user_count,
-        selection.silhouette,
-        selection.stability,
-        fitted.lowest_jaccard,
-        selection.features,
-        selection.model_version = newest.model_version as is_current,
-        selection.as_of as trained_as_of,
-        selection.trained_at
-    from selection
-    inner join fitted on selection.model_version = fitted.model_version
-    cross join newest
-    where selection.is_chosen
+        chosen.model_version,
+        chosen.k as segment_count,
+        chosen.user_count as training_user_count,
+        chosen.silhouette,
+        chosen.stability,
+        chosen.fitted_jaccard as lowest_jaccard,
+        chosen.features,
+        chosen.position = 1 as is_current,
+        chosen.refusal,
+        chosen.as_of as trained_as_of,
+        chosen.trained_at,
+        chosen.promoted_at
+    from chosen
 )
 
 select * from segmentation_models

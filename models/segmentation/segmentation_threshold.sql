@@ -3,8 +3,8 @@
 with
 
 models as (
-    select max(parameters.model_version) as model_version
-    from {{ ref('segmentation_parameters') }} as parameters
+    select max(case when models.is_current then models.model_version end) as model_version
+    from {{ ref('segmentation_models') }} as models
 ),
 
 measured as (

@@ -27,4 +27,4 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
     from amazing_segments import k_selection
 
     sample = dbt.ref("segmentation_sample").order("user_key").df()
-    return k_selection.select_k(sample, transforms, version)
+    return k_selection.promote(k_selection.select_k(sample, transforms, version), trained)

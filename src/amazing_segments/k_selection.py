@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from amazing_segments.cluster_stability import (
     DOUBTFUL_JACCARD,
+    FEW_REPEATS,
     REPEATED_USERS,
     REPEATS,
     VALID_JACCARD,
@@ -21,7 +22,7 @@ from amazing_segments.cluster_stability import (
     repeats_for,
     separation,
 )
-from amazing_segments.model_versions import K_SELECTION_TYPES, empty, features_text
+from amazing_segments.model_versions import K_SELECTION_TYPES, current_model, empty, features_text
 from amazing_segments.segmentation import N_INIT, RANDOM_STATE, fit_clusters, fit_preparation
 
 CANDIDATE_K = range(2, 13)
@@ -44,6 +45,8 @@ MIN_STABILITY = 0.6
 MIN_JACCARD = VALID_JACCARD
 # and none too small to address.
 MIN_SEGMENT_SHARE = 0.02
+# Stability differs by as much from one sample of users to the next.
+STABILITY_TOLERANCE = 0.05
 
 
 def select_k(users: pd.DataFrame, transforms: dict[str, str], model_version: int) -> pd.DataFrame:
@@ -85,7 +88,40 @@ def select_k(users: pd.DataFrame, transforms: dict[str, str], model_version: int
         features=features_text(transforms),
         as_of=users["as_of"].iloc[0],
         trained_at=pd.Timestamp.now(tz="UTC").tz_localize(None),
+        promoted_at=pd.NaT,
+        refusal=None,
+        retrain_requested_at=pd.NaT,
     )[list(K_SELECTION_TYPES)].astype(K_SELECTION_TYPES)
+
+
+def promote(challenger: pd.DataFrame, trained: pd.DataFrame) -> pd.DataFrame:
+    """Put a new model to use if it is not less stable than the one in use, else say why not.
+
+    A model of other features is always put to use: the SQL that gives users their segments knows
+    those of the catalogue alone.
+
+    Args:
+        challenger: The rows of `select_k` of the new version.
+        trained: Those of all versions before it.
+
+    Returns:
+        The rows of the new version with promoted_at or refusal, in the row of the chosen k.
+
+    """
+    champion = current_model(trained)
+    is_chosen = challenger["is_chosen"]
+    row = challenger[is_chosen]
+    if (
+        champion is not None
+        and (row["features"] == champion["features"]).all()
+        and (row["stability"] < champion["stability"] - STABILITY_TOLERANCE).all()
+    ):
+        refusal = (
+            f"stability {row['stability'].item():.2f}, less than the {champion['stability']:.2f} "
+            f"of version {champion['model_version']}"
+        )
+        return challenger.assign(refusal=pd.Series(refusal, challenger.index).where(is_chosen))
+    return challenger.assign(promoted_at=challenger["trained_at"].where(is_chosen))
 
 
 def _shuffled(users: pd.DataFrame, features: list[str]) -> pd.DataFrame:
@@ -103,7 +139,8 @@ def _evaluate_k(
     reseeded = (clone(clusters).set_params(random_state=seed) for seed in OTHER_SEEDS)
     agreements = [adjusted_rand_score(labels, other.fit(coordinates).labels_) for other in reseeded]
     figures, jaccard = _reliability(coordinates, clusters, repeats)
-    null_figures, _ = _reliability(null, fit_clusters(null, k, n_init), repeats)
+    # noise takes KMeans longest, and two samples of it are enough to compare with
+    null_figures, _ = _reliability(null, fit_clusters(null, k, n_init), FEW_REPEATS)
     return {
         "k": k,
         "inertia": clusters.inertia_,

@@ -36,6 +36,16 @@ K_SELECTION_TYPES = {
     "features": "str",
     "as_of": "datetime64[us]",
     "trained_at": "datetime64[us]",
+    "promoted_at": "datetime64[us]",
+    "refusal": "str",
+    "retrain_requested_at": "datetime64[us]",
+}
+DRIFT_TYPES = {
+    "model_version": "int64",
+    "as_of": "datetime64[us]",
+    "measure": "str",
+    "feature": "str",
+    "value": "float64",
 }
 PARAMETER_TYPES = {
     "model_version": "int64",
@@ -154,26 +164,49 @@ def model_transforms(catalogue: pd.DataFrame) -> dict[str, str]:
     return dict(zip(used["feature"], used["transform"], strict=True))
 
 
-def version_to_train(
-    trained: pd.DataFrame, transforms: dict[str, str], retrain: bool
-) -> int | None:
+def version_to_train(trained: pd.DataFrame, transforms: dict[str, str], retrain: str) -> int | None:
     """Return the number of the model to train now, or None to keep the current one.
 
-    A model is trained when there is none, when asked for, or when the last one knows other
-    features.
+    A model is trained when there is none, when the last one knows other features, and when asked
+    for: by a person (`always`), or by the last build's look at the model's health (`auto`).
 
     Args:
         trained: The rows of `select_k` of all versions so far.
         transforms: As for `fit_preparation`.
-        retrain: Whether a new model is asked for.
+        retrain: auto, always or never.
+
+    Raises:
+        ValueError: retrain is none of these.
 
     """
+    if retrain not in ("auto", "always", "never"):
+        raise ValueError(f"the variable retrain is {retrain!r}: expected auto, always or never")
     if trained.empty:
         return 1
-    last = trained.sort_values("model_version").iloc[-1]
-    if retrain or last["features"] != features_text(transforms):
-        return int(last["model_version"]) + 1
+    last = trained[trained["model_version"] == trained["model_version"].max()]
+    is_asked_for = retrain == "always" or (
+        retrain == "auto" and last["retrain_requested_at"].notna().any()
+    )
+    if is_asked_for or last["features"].iloc[0] != features_text(transforms):
+        return int(last["model_version"].iloc[0]) + 1
     return None
+
+
+def current_model(trained: pd.DataFrame) -> pd.Series | None:
+    """Return the row of the chosen k of the model in use, as segmentation_models tells it.
+
+    The one promoted last; versions from before there was a promotion are in use from their
+    training on.
+
+    Args:
+        trained: The rows of `select_k` of all versions so far.
+
+    """
+    chosen = trained[trained["is_chosen"] & trained["refusal"].isna()]
+    if chosen.empty:
+        return None
+    used_from = chosen["promoted_at"].fillna(chosen["trained_at"])
+    return chosen.assign(used_from=used_from).sort_values(["used_from", "model_version"]).iloc[-1]
 
 
 def version_to_analyse(fitted: pd.DataFrame, analysed: pd.DataFrame) -> int | None:

@@ -27,7 +27,7 @@ from dbt.adapters.redshiftpy.exchange import objects_below
 SAMPLE = {"users": 300, "start": date(2019, 10, 1), "months": 2, "seed": 1}
 DATA = ("--exclude-resource-type", "unit_test")
 BUILD = ("build", *DATA)
-RETRAIN = ("build", *DATA, "--select", "segmentation_sample+", "--vars", "{retrain: true}")
+RETRAIN = ("build", *DATA, "--select", "segmentation_sample+", "--vars", "{retrain: always}")
 
 Connect = Callable[[], redshift_connector.Connection]
 

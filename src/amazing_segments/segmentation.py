@@ -26,6 +26,7 @@ PRIOR_SESSIONS = 2
 EXPLAINED_VARIANCE = 0.9
 # KMeans starts so often and keeps the tightest.
 N_INIT = 10
+DECILES = np.linspace(0.1, 0.9, 9)
 # Beyond the distance to the centroid that this share of a segment's users has, a user is atypical.
 TYPICAL_SHARE = 0.99
 
@@ -127,13 +128,16 @@ def fit_parameters(
 
     Returns:
         One row per number of the model, with the columns of `PARAMETER_TYPES`. Segments count from
-        1, the largest first; components from 1. By feature: prior, clip_low, clip_high, mean and
-        scale. By component: explained_variance (a ratio); with the feature: loading. By segment and
-        feature: centroid (in standard deviations) and coefficient; by segment: intercept,
-        typical_distance (to the centroid, in standard deviations of all features) and jaccard (see
-        `bootstrap_jaccard`, of the first `REPEATED_USERS` users). By pair of segments:
-        half_distance, half the squared distance between the two centroids, the second segment in
-        the column component.
+        1, the largest first; components from 1.
+
+        By feature: prior, clip_low, clip_high, mean and scale; with the component: bin_edge, the
+        deciles in standard deviations, and bin_share, the share of the users below each and above
+        the last. By component: explained_variance (a ratio); with the feature: loading. By segment
+        and feature: centroid (in standard deviations) and coefficient; by segment: intercept,
+        typical_distance (to the centroid, in standard deviations of all features), jaccard (see
+        `bootstrap_jaccard`, of the first `REPEATED_USERS` users) and segment_share. By pair of
+        segments: half_distance, half the squared distance between the two centroids, the second
+        segment in the column component.
     """
     preparation = fit_preparation(users, transforms)
     coordinates = preparation.transform(users)
@@ -158,6 +162,8 @@ def fit_parameters(
     labels = np.argsort(order)[clusters.labels_]
     distances = np.linalg.norm(scaled - centroids[labels], axis=1)
     typical = pd.Series(distances).groupby(labels).quantile(TYPICAL_SHARE).to_numpy()
+    edges = np.quantile(scaled, DECILES, axis=0)
+    segment_shares = np.bincount(labels, minlength=n_clusters) / len(labels)
     features = preparation.features
     by_feature = {
         "prior": preparation.prior,
@@ -180,6 +186,9 @@ def fit_parameters(
         _long("intercept", intercepts[:, None], "segment"),
         _long("typical_distance", typical[:, None], "segment"),
         _long("jaccard", jaccard[order, None], "segment"),
+        _long("segment_share", segment_shares[:, None], "segment"),
+        _long("bin_edge", edges, "component", features),
+        _long("bin_share", bin_shares(scaled, edges), "component", features),
     ]
     pairs = _long("half_distance", half_distances, "segment", list(range(1, n_clusters + 1)))
     parts.append(pairs.assign(component=pairs["feature"], feature=None))
@@ -205,20 +214,14 @@ def assign(
         two scores) and confidence (0 on the border of the two, 1 at the centre and beyond).
 
     """
-    features = list(transforms)
-    prior, low, high = (
-        _of(parameters, name).set_index("feature")["value"].reindex(features).to_numpy()
-        for name in ("prior", "clip_low", "clip_high")
-    )
     coefficients = _of(parameters, "coefficient").pivot_table(
         index="segment", columns="feature", values="value"
-    )[features]
+    )[list(transforms)]
     intercepts = _of(parameters, "intercept").set_index("segment")["value"]
     half_distances = _of(parameters, "half_distance").pivot_table(
         index="segment", columns="component", values="value"
     )
-    values = np.clip(_transform(users, transforms, prior), low, high)
-    scores = values @ coefficients.to_numpy().T + intercepts.to_numpy()
+    scores = clip(parameters, transforms, users) @ coefficients.to_numpy().T + intercepts.to_numpy()
     best, second = np.argsort(-scores, axis=1, kind="stable")[:, :2].T
     everyone = np.arange(len(scores))
     margin = scores[everyone, best] - scores[everyone, second]
@@ -231,6 +234,44 @@ def assign(
         },
         index=users.index,
     )
+
+
+def clip(parameters: pd.DataFrame, transforms: dict[str, str], users: pd.DataFrame) -> np.ndarray:
+    """Return the users' features as a written model takes them, shape (n_users, n_features)."""
+    prior, low, high = _by_feature(parameters, transforms, "prior", "clip_low", "clip_high")
+    return np.clip(_transform(users, transforms, prior), low, high)
+
+
+def scale(parameters: pd.DataFrame, transforms: dict[str, str], users: pd.DataFrame) -> np.ndarray:
+    """Return what `clip` gives in standard deviations of the training, same shape."""
+    mean, deviation = _by_feature(parameters, transforms, "mean", "scale")
+    return (clip(parameters, transforms, users) - mean) / deviation
+
+
+def bin_shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the shares of values below each edge and above the last, shape (n_edges + 1, n).
+
+    Args:
+        values: Shape (n_users, n).
+        edges: Ascending in each column, shape (n_edges, n); a bin between equal edges is empty.
+
+    """
+    return np.column_stack(
+        [
+            np.bincount(np.searchsorted(edge, column, "right"), minlength=len(edge) + 1)
+            / len(values)
+            for column, edge in zip(values.T, edges.T, strict=True)
+        ]
+    )
+
+
+def _by_feature(
+    parameters: pd.DataFrame, transforms: dict[str, str], *names: str
+) -> list[np.ndarray]:
+    return [
+        _of(parameters, name).set_index("feature")["value"].reindex(list(transforms)).to_numpy()
+        for name in names
+    ]
 
 
 def _of(parameters: pd.DataFrame, parameter: str) -> pd.DataFrame:

@@ -384,7 +384,7 @@ def test_a_decision_reaches_every_table_and_survives_a_retrain(
     named_warehouse.execute("update reference.persona_signatures set weight = -weight")
     named_warehouse.dbt("run")
     assert named_warehouse.personas(1) == decided
-    named_warehouse.dbt("run", "--vars", "{retrain: true}")
+    named_warehouse.dbt("run", "--vars", "{retrain: always}")
     assert named_warehouse.personas(2) == named_warehouse.personas(1) == decided
     assert all("Premium dreamer" in names_of_table for names_of_table in named_warehouse.names())
     registry = named_warehouse.rows(

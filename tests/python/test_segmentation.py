@@ -103,10 +103,15 @@ def test_too_few_users_train_nothing() -> None:
 def test_when_a_model_is_trained() -> None:
     trained = k_selection.select_k(users(), TRANSFORMS, 4)
     none = model_versions.empty(model_versions.K_SELECTION_TYPES)
-    assert model_versions.version_to_train(none, TRANSFORMS, retrain=False) == 1
-    assert model_versions.version_to_train(trained, TRANSFORMS, retrain=False) is None
-    assert model_versions.version_to_train(trained, TRANSFORMS, retrain=True) == 5
-    assert model_versions.version_to_train(trained, {"amount": "log"}, retrain=False) == 5
+    assert model_versions.version_to_train(none, TRANSFORMS, retrain="never") == 1
+    assert model_versions.version_to_train(trained, TRANSFORMS, retrain="auto") is None
+    assert model_versions.version_to_train(trained, TRANSFORMS, retrain="always") == 5
+    assert model_versions.version_to_train(trained, {"amount": "log"}, retrain="never") == 5
+    asked = trained.assign(retrain_requested_at=trained["trained_at"].where(trained["is_chosen"]))
+    assert model_versions.version_to_train(asked, TRANSFORMS, retrain="auto") == 5
+    assert model_versions.version_to_train(asked, TRANSFORMS, retrain="never") is None
+    with pytest.raises(ValueError, match="retrain is True: expected auto, always or never"):
+        model_versions.version_to_train(trained, TRANSFORMS, retrain=True)
     assert model_versions.transforms_of(trained["features"].iloc[0]) == TRANSFORMS
 
 
@@ -260,7 +265,7 @@ def test_a_retrain_adds_a_version_and_the_same_users_give_the_same_numbers(
     assert warehouse.rows(
         "select distinct model_version from segmentation.segmentation_parameters"
     ) == [(1,)]
-    warehouse.dbt("run", *selected, "--vars", "{retrain: true}", events=events)
+    warehouse.dbt("run", *selected, "--vars", "{retrain: always}", events=events)
     one, two = (
         warehouse.rows(
             "select * exclude (model_version) from segmentation.segmentation_parameters "

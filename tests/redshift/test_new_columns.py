@@ -29,7 +29,7 @@ def test_models_from_before_a_measure_keep_null_where_later_ones_have_it(
         execute(both, f"alter table segmentation.segmentation_k_selection drop column {column}")
     # a build that trains nothing extends the table already, for the views that read it
     both.dbt("run", *select, "{min_events: 5}")
-    both.dbt("run", *select, "{min_events: 5, retrain: true}")
+    both.dbt("run", *select, "{min_events: 5, retrain: always}")
     both.compare()
     counts = ", ".join(f"count({column})" for column in ("k", *MEASURES))
     query = (

@@ -66,7 +66,7 @@ def test_every_table_is_the_same_after_each_step(both: Both, lines: list[str]) -
         "date '2020-01-01', 'they are none' from segmentation.segmentation_identities "
         "where segment = 1"
     )
-    both.dbt("run", "--full-refresh", "--vars", "{retrain: true, min_events: 5}")
+    both.dbt("run", "--full-refresh", "--vars", "{retrain: always, min_events: 5}")
     counts = both.compare()
     assert counts["segmentation.segmentation_models"] == 2
     assert counts["staging.stg_withdrawn_events"] == 0
