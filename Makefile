@@ -3,11 +3,13 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build test audit lint docs redshift-smoke bench clean
+.PHONY: help build test audit lint docs report redshift-smoke bench clean
 
 PYTHON ?= python3.11
 # customers in the sample events that `make build` makes where there are no event files
 USERS ?= 20000
+# of the report: fr or en
+LANGUAGE := fr
 KEY := .amazing_pseudonym_key
 BIN := .venv/bin
 VENV := .venv/.installed
@@ -42,6 +44,9 @@ lint: $(VENV) ## check form and conventions of Python, YAML, SQL and the dbt pro
 docs: $(VENV) profiles.yml ## write the documentation site, one file
 	$(BIN)/dbt docs generate --static --target duckdb
 	@echo "Open target/static_index.html"
+
+report: $(VENV) ## write what the warehouse tells about customers as one HTML page (LANGUAGE=en)
+	@$(BIN)/amazing-segments report --language $(LANGUAGE)
 
 redshift-smoke: $(VENV) profiles.yml ## build a sample on a Redshift cluster, compare it with DuckDB, drop it
 	$(BIN)/amazing-segments redshift-smoke $(if $(TARGET),--target $(TARGET))

@@ -83,13 +83,17 @@ def _sample_events(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add_show(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("show", help="print the segments of the DuckDB warehouse")
+def _add_warehouse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--warehouse",
         default=os.environ.get("AMAZING_WAREHOUSE", "data/amazing.duckdb"),
         help="the DuckDB file (AMAZING_WAREHOUSE, or data/amazing.duckdb)",
     )
+
+
+def _add_show(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("show", help="print the segments of the DuckDB warehouse")
+    _add_warehouse(parser)
     parser.set_defaults(run=_show)
 
 
@@ -106,6 +110,52 @@ def _show(arguments: argparse.Namespace) -> int:
     print(f"\n{table}\n")
     print(f"Warehouse  {arguments.warehouse} (public tables in schema marts)")
     print("Docs       make docs writes target/static_index.html")
+    return 0
+
+
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "report", help="write what the DuckDB warehouse tells about customers, as one HTML file"
+    )
+    _add_warehouse(parser)
+    parser.add_argument("--language", choices=("fr", "en"), default="fr", help="(fr)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("target/report.html"), help="(target/report.html)"
+    )
+    parser.add_argument(
+        "--pdf", action="store_true", help="print it beside as PDF, too, by Chromium"
+    )
+    parser.set_defaults(run=_report)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    import duckdb
+
+    # Matplotlib takes a second to import
+    from amazing_segments.report import render_report
+    from amazing_segments.report.pdf import print_pdf
+
+    try:
+        page = render_report(arguments.warehouse, arguments.language)
+    except duckdb.CatalogException as error:
+        print(
+            f"error: {arguments.warehouse} is not built to the end (dbt build): {error}",
+            file=sys.stderr,
+        )
+        return 2
+    except duckdb.Error as error:
+        print(f"error: {arguments.warehouse}: {error}", file=sys.stderr)
+        return 2
+    try:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(page, encoding="utf-8")
+        print(arguments.out)
+        if arguments.pdf:
+            print_pdf(arguments.out, arguments.out.with_suffix(".pdf"))
+            print(arguments.out.with_suffix(".pdf"))
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -134,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="amazing-segments", description="Customer segmentation by habits, in the warehouse."
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    for add_command in (_add_sample_events, _add_show, _add_redshift_smoke):
+    for add_command in (_add_sample_events, _add_show, _add_report, _add_redshift_smoke):
         add_command(commands)
     return parser
 

@@ -248,6 +248,30 @@ def scale(parameters: pd.DataFrame, transforms: dict[str, str], users: pd.DataFr
     return (clip(parameters, transforms, users) - mean) / deviation
 
 
+def project(
+    parameters: pd.DataFrame, transforms: dict[str, str], users: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where users and segments are in the space of a model as it was written down.
+
+    Args:
+        parameters: The rows of `fit_parameters` of one version.
+        transforms: Those of that version, see `model_versions.transforms_of`.
+        users: As for `fit_preparation`.
+
+    Returns:
+        The coordinates of users, shape (n_users, n_components), and of the centres of segments, in
+        their order, shape (n_segments, n_components).
+    """
+    loadings, centroids = (
+        _of(parameters, name)
+        .pivot_table(index=index, columns="feature", values="value")[list(transforms)]
+        .to_numpy()
+        for name, index in (("loading", "component"), ("centroid", "segment"))
+    )
+    # the mean of what PCA saw is 0: the features were scaled
+    return scale(parameters, transforms, users) @ loadings.T, centroids @ loadings.T
+
+
 def bin_shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return the shares of values below each edge and above the last, shape (n_edges + 1, n).
 
