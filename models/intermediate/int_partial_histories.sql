@@ -175,7 +175,9 @@ int_partial_histories as (
         {% endfor %}
         features.event_count,
         features.session_count,
+        features.order_count,
         features.revenue_amount,
+        features.order_recency_days,
         features.as_of
     from featured_users as features
     inner join users on features.history_key = users.history_key

@@ -122,6 +122,32 @@ CALIBRATION_TYPES = {
     "kept_share_high": "float64",
     "persistence": "float64",
 }
+EARLY_CLASSIFIER_TYPES = {
+    "model_version": "int64",
+    "event_target": "int64",
+    "classifier": "str",
+    "training_user_count": "int64",
+    "test_user_count": "int64",
+    "macro_f1": "float64",
+    "macro_f1_low": "float64",
+    "macro_f1_high": "float64",
+    "gain_over_model": "float64",
+    "accuracy": "float64",
+    "balanced_accuracy": "float64",
+    "is_best": "bool",
+}
+BUSINESS_VALUE_TYPES = {
+    "model_version": "int64",
+    "outcome": "str",
+    "predictor": "str",
+    "user_count": "int64",
+    "base_rate": "float64",
+    "average_precision": "float64",
+    "rank_correlation": "float64",
+    "top_tenth_lift": "float64",
+    "top_tenth_share": "float64",
+    "loss_against_features": "float64",
+}
 ALGORITHM_COMPARISON_TYPES = {
     "model_version": "int64",
     "algorithm": "str",

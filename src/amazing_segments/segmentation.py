@@ -26,6 +26,7 @@ PRIOR_SESSIONS = 2
 EXPLAINED_VARIANCE = 0.9
 # KMeans starts so often and keeps the tightest.
 N_INIT = 10
+PLACES = 9
 DECILES = np.linspace(0.1, 0.9, 9)
 # Beyond the distance to the centroid that this share of a segment's users has, a user is atypical.
 TYPICAL_SHARE = 0.99
@@ -162,7 +163,8 @@ def fit_parameters(
     labels = np.argsort(order)[clusters.labels_]
     distances = np.linalg.norm(scaled - centroids[labels], axis=1)
     typical = pd.Series(distances).groupby(labels).quantile(TYPICAL_SHARE).to_numpy()
-    edges = np.quantile(scaled, DECILES, axis=0)
+    scaled = scaled.round(PLACES)
+    edges = np.quantile(scaled, DECILES, axis=0).round(PLACES)
     segment_shares = np.bincount(labels, minlength=n_clusters) / len(labels)
     features = preparation.features
     by_feature = {
@@ -243,9 +245,12 @@ def clip(parameters: pd.DataFrame, transforms: dict[str, str], users: pd.DataFra
 
 
 def scale(parameters: pd.DataFrame, transforms: dict[str, str], users: pd.DataFrame) -> np.ndarray:
-    """Return what `clip` gives in standard deviations of the training, same shape."""
+    """Return what `clip` gives in standard deviations from the mean user of the training.
+
+    Rounded to `PLACES`: warehouses differ in the last bits, and bins or trees would split by them.
+    """
     mean, deviation = _by_feature(parameters, transforms, "mean", "scale")
-    return (clip(parameters, transforms, users) - mean) / deviation
+    return ((clip(parameters, transforms, users) - mean) / deviation).round(PLACES)
 
 
 def project(
