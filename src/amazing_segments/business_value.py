@@ -20,7 +20,7 @@ REACHED_SHARE = 0.1
 SMOOTHING = 10.0
 # Small trees, few of them: they are not tuned, and have to hold for a thousand customers, too.
 BOOSTING = {
-    "learning_rate": 0.05,
+    "max_iter": 50,
     "max_leaf_nodes": 8,
     "early_stopping": False,
     "random_state": RANDOM_STATE,
