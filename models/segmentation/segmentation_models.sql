@@ -22,7 +22,8 @@ chosen as (
                 case
                     when selection.promoted_at is not null then selection.promoted_at
                     when selection.refusal is null then selection.trained_at
-                end desc nulls last,
+                    else timestamp '1970-01-01 00:00:00'
+                end desc,
                 selection.model_version desc
         ) as position
     from selection

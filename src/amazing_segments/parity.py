@@ -9,8 +9,15 @@ RowsOf = Callable[[Iterable[str]], list[list[tuple]]]
 # what a load or a run leaves about itself, and what only one of the two has
 OF_THE_RUN = {
     *("loaded_at", "changed_at", "withdrawn_at", "recorded_at", "tested_at", "modified_at"),
-    *("reload_requested_at", "trained_at", "born_at", "retired_at", "invocation_id"),
-    *("content_sha256", "size_bytes", "refusal_reason", "seconds", "peak_memory_mb"),
+    *("reload_requested_at", "trained_at", "promoted_at", "born_at", "retired_at"),
+    *(
+        "invocation_id",
+        "content_sha256",
+        "size_bytes",
+        "refusal_reason",
+        "seconds",
+        "peak_memory_mb",
+    ),
 }
 TABLES = """
     select table_schema, table_name, list(column_name order by ordinal_position)
