@@ -30,10 +30,12 @@ models as (
 eligibility as (
     select
         avg(
-            case
-                when users.is_robot or users.event_count < threshold.min_events then 1.0
-                else 0.0
-            end
+            cast(
+                case
+                    when users.is_robot or users.event_count < threshold.min_events then 1
+                    else 0
+                end as double precision
+            )
         ) as ineligible_share
     from {{ ref('int_users') }} as users
     cross join {{ ref('segmentation_threshold') }} as threshold
@@ -91,8 +93,7 @@ segmentation_health as (
         aged.age_days,
         aged.atypical_share,
         aged.low_confidence_share,
-        case when aged.is_latest then cast(eligibility.ineligible_share as double precision) end
-            as ineligible_share,
+        case when aged.is_latest then eligibility.ineligible_share end as ineligible_share,
         case
             {% for verdict in ('retrain', 'warn') %}
                 {% for column, measure in measures.items()
