@@ -70,8 +70,9 @@
 
 
 {# Common table expressions that end in `scored`: each eligible user of the relation `users`, with the
-   features as the current model takes them, and the score of each segment. #}
-{% macro scored_users() %}
+   features as the model takes them, and the score of each segment. `is_model` tells which one of the
+   relation `models` that is. #}
+{% macro scored_users(is_model='models.is_current') %}
     {% set features = model_features() %}
     {% set segments = range(1, max_segments() + 1) %}
     current_model as (
@@ -79,10 +80,10 @@
         from {{ ref('segmentation_parameters') }} as parameters
         inner join {{ ref('segmentation_models') }} as models
             on parameters.model_version = models.model_version
-        where models.is_current
+        where {{ is_model }}
     ),
 
-    -- The current model as one row, so that each user meets all its numbers at once. A segment that
+    -- The model as one row, so that each user meets all its numbers at once. A segment that
     -- the model does not have has no numbers, and so no score.
     model as (
         select

@@ -19,6 +19,17 @@
 {# A hash of all that a table is made of. Seeds and views are looked up in the warehouse: what
    counts is what stands there now. #}
 {% macro inputs_of(unique_id) %}
+    {{ return(adapter.dispatch('inputs_of')(unique_id)) }}
+{% endmacro %}
+
+
+{# Nothing tells: what stands on Redshift is built anew each time. #}
+{% macro redshift__inputs_of(unique_id) %}
+    {{ return(none) }}
+{% endmacro %}
+
+
+{% macro duckdb__inputs_of(unique_id) %}
     {% set upstream = [] %}
     {% do add_upstream(unique_id, upstream) %}
     {% set inputs = [model.compiled_code, var('as_of') | string, var('min_events') | string] %}
@@ -36,6 +47,9 @@
             ) %}
         {% elif node.name == 'stg_event_files' %}
             {% do queries.append("select '" ~ node.alias ~ "', cast(max(loaded_at) as varchar) || count(*) from " ~ relation ~ " where state = 'loaded'") %}
+        {% elif node.config.materialized == 'monthly_history' %}
+            {# which months it has depends on the builds before, too #}
+            {% do queries.append("select '" ~ node.alias ~ "', cast(max(as_of) as varchar) || count(*) from " ~ relation) %}
         {% elif node.name == 'segmentation_k_selection' %}
             {% do queries.append("select '" ~ node.alias ~ "', cast(max(trained_at) as varchar) || coalesce(cast(max(promoted_at) as varchar), '') from " ~ relation) %}
         {% endif %}

@@ -121,6 +121,7 @@ described as (
             when runners_up.segment is null then 'no model yet'
             else 'segmented'
         end as status,
+        own.identity,
         own.persona,
         own_names.name_en as persona_name_en,
         own_names.name_fr as persona_name_fr,
@@ -162,6 +163,7 @@ user_segments as (
         described.runner_up_segment,
         described.model_version,
         described.status,
+        described.identity,
         described.persona,
         described.persona_name_en,
         described.persona_name_fr,
