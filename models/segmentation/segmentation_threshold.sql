@@ -24,14 +24,16 @@ segmentation_threshold as (
         {% if var('min_events') is none %}
             cast(coalesce(measured.event_target, {{ training_min_events() }}) as integer)
                 as min_events,
-            case
-                when measured.event_target is null then 'not measured: too few customers'
-                when measured.odd_even_kappa_low >= measured.target_kappa then 'measured'
-                else 'measured: none is enough'
-            end as source,
+            cast(
+                case
+                    when measured.event_target is null then 'not measured: too few customers'
+                    when measured.odd_even_kappa_low >= measured.target_kappa then 'measured'
+                    else 'measured: none is enough'
+                end as varchar(64)
+            ) as source,
         {% else %}
             cast({{ var('min_events') }} as integer) as min_events,
-            'set by hand' as source,
+            cast('set by hand' as varchar(64)) as source,
         {% endif %}
         measured.event_target as measured_min_events
     from models

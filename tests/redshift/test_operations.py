@@ -44,7 +44,7 @@ def test_smoke_builds_compares_publishes_and_leaves_nothing(
     result = smoke(tmp_path, (PROJECT / "profiles.yml.example").read_text())
     assert result.returncode == 0, result.stdout + result.stderr
     everything, marts = re.findall(r"Equal to DuckDB: (\d+) tables", result.stdout)
-    assert int(everything) > 30 and int(marts) == 7
+    assert int(everything) > 30 and int(marts) == 9
     assert not left_behind(standin)
     sent = standin.statements[before:]
     rewritten = sum(one != other for one, other in sent)
@@ -89,7 +89,7 @@ def all_marts(both: Both) -> list[list[tuple]]:
         "select table_name from information_schema.tables where table_schema = 'marts' "
         "and table_name not like '%__published' order by 1"
     )
-    assert len(tables) == 7
+    assert len(tables) == 9
     return [
         sorted(rows, key=str)
         for rows in both.redshift.rows_of(f"select * from marts.{t}" for (t,) in tables)
