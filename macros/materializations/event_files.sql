@@ -45,10 +45,7 @@
         {% endfor %}
     {% endif %}
 
-    {# begins the transaction that is committed below, also where there is nothing to persist #}
-    {% call statement('main') %}select 1{% endcall %}
-    {% do persist_docs(target_relation, model) %}
-    {% do adapter.commit() %}
+    {% do persist_docs_and_commit(target_relation) %}
     {% if refusals | select | list %}
         {% do exceptions.raise_compiler_error(refusals | select | join('\n')) %}
     {% endif %}

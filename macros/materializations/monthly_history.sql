@@ -26,10 +26,7 @@
         {% endcall %}
     {% endif %}
 
-    {# begins the transaction that is committed below, also where there is nothing to persist #}
-    {% call statement('main') %}select 1{% endcall %}
-    {% do persist_docs(target_relation, model) %}
-    {% do adapter.commit() %}
+    {% do persist_docs_and_commit(target_relation) %}
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

@@ -16,15 +16,13 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
         compared = session.table(str(dbt.this)).df()
     version = model_versions.version_to_analyse(models, compared)
     if version is None:
-        return model_versions.empty(model_versions.ALGORITHM_COMPARISON_TYPES)
+        return compared.head(0)
     # imported only when there is work: scikit-learn takes seconds
     from amazing_segments import algorithm_comparison
 
-    (features,) = models.loc[models["model_version"] == version, "features"]
-    parameters = dbt.ref("segmentation_parameters").df()
     return algorithm_comparison.compare_algorithms(
         dbt.ref("segmentation_sample").order("user_key").df(),
-        model_versions.transforms_of(features),
-        parameters[parameters["model_version"] == version],
+        model_versions.transforms_of_version(models, version),
+        dbt.ref("segmentation_parameters").filter(f"model_version = {version}").df(),
         version,
     )

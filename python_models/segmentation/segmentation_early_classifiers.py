@@ -11,7 +11,6 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
     """Return the rows of a version that was fitted and not measured yet, or none."""
     dbt.config(materialized="incremental", incremental_strategy="append", full_refresh=False)
     models = dbt.ref("segmentation_models").df()
-    threshold = dbt.ref("segmentation_threshold").df()
     measured = model_versions.empty(model_versions.EARLY_CLASSIFIER_TYPES)
     if dbt.is_incremental:
         measured = session.table(str(dbt.this)).df()
@@ -21,12 +20,12 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
     # imported only to measure: scikit-learn takes seconds
     from amazing_segments import early_classifiers
 
-    features = models.loc[models["model_version"] == version, "features"].item()
+    threshold = dbt.ref("segmentation_threshold").df()
     histories = dbt.ref("int_partial_histories").filter("part in ('whole', 'early')")
     return early_classifiers.compare_early_classifiers(
         histories.order("part, event_target, user_key").df(),
         dbt.ref("segmentation_parameters").filter(f"model_version = {version}").df(),
-        model_versions.transforms_of(features),
+        model_versions.transforms_of_version(models, version),
         int(threshold["min_events"].item()),
         version,
     )

@@ -16,14 +16,13 @@ def model(dbt: Any, session: Any) -> pd.DataFrame:
     models = dbt.ref("segmentation_models").df()
     version = model_versions.version_to_analyse(models, analysed)
     if version is None:
-        return model_versions.empty(model_versions.RULE_TYPES)
+        return analysed.head(0)
     # imported only for a new model: scikit-learn takes seconds
     from amazing_segments import rules
 
-    (features,) = models.loc[models["model_version"] == version, "features"]
     return rules.fit_rules(
         dbt.ref("segmentation_sample").order("user_key").df(),
         dbt.ref("feature_catalogue").df(),
         dbt.ref("segmentation_parameters").filter(f"model_version = {version}").df(),
-        model_versions.transforms_of(features),
+        model_versions.transforms_of_version(models, version),
     )

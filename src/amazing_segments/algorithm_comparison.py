@@ -27,7 +27,7 @@ from amazing_segments.model_versions import (
     ALGORITHM_COMPARISON_TYPES,
     empty,
 )
-from amazing_segments.segmentation import N_INIT, RANDOM_STATE, assign, fit_preparation
+from amazing_segments.segmentation import N_INIT, PLACES, RANDOM_STATE, assign, fit_preparation
 
 # Rivals look at this many users; those whose time or memory grows with its square at fewer.
 COMPARED_USERS = 10_000
@@ -137,7 +137,7 @@ def compare_algorithms(
     segments = assign(parameters, transforms, sample)["segment"].to_numpy()
     preparation = fit_preparation(sample, transforms)
     # rounded: warehouses differ in the last bits, and ties would be decided by them
-    scaled = preparation.scaler.transform(preparation.clip(sample)).round(9)
+    scaled = preparation.scaler.transform(preparation.clip(sample)).round(PLACES)
     rows = []
     with threadpool_limits(1), warnings.catch_warnings():
         # a rival that does not converge is told by its figures
@@ -145,7 +145,7 @@ def compare_algorithms(
         # one after the other: peak memory is that of the process
         for rival in _rivals(
             scaled,
-            preparation.transform(sample).round(9),
+            preparation.transform(sample).round(PLACES),
             _orders(sample),
             int(parameters["segment"].max()),
         ):
@@ -188,7 +188,7 @@ def _orders(users: pd.DataFrame) -> np.ndarray:
             np.rint(users["order_session_share"].to_numpy(dtype=float) * sessions),
             users["revenue_per_session"].to_numpy(dtype=float) * sessions,
         ]
-    ).round(9)
+    ).round(PLACES)
 
 
 def best_mixture(data: np.ndarray, n_clusters: int) -> GaussianMixture:

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from amazing_segments.algorithm_comparison import RfmRules
 from amazing_segments.model_versions import BUSINESS_VALUE_TYPES
-from amazing_segments.segmentation import RANDOM_STATE, assign, scale
+from amazing_segments.segmentation import PLACES, RANDOM_STATE, assign, scale
 
 # A ranking of fewer customers says nothing.
 MIN_USERS = 100
@@ -67,7 +67,7 @@ def measure_business_value(
     segments = assign(parameters, transforms, then)["segment"].to_numpy()
     features = scale(parameters, transforms, then)
     order_columns = ["order_recency_days", "order_count", "revenue_amount"]
-    orders = then[order_columns].to_numpy(dtype=float).round(9)
+    orders = then[order_columns].to_numpy(dtype=float).round(PLACES)
     more = {
         column: now[column].to_numpy(dtype=float) - then[column].to_numpy(dtype=float)
         for column in ("session_count", "order_count", "revenue_amount")

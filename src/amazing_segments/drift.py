@@ -8,6 +8,8 @@ from amazing_segments.model_versions import DRIFT_TYPES
 from amazing_segments.segmentation import (
     assign,
     bin_shares,
+    by_component,
+    by_segment,
     fit_clusters,
     fit_preparation,
     scale,
@@ -44,18 +46,14 @@ def measure_drift(
     """
     rows = []
     assigned = assign(parameters, transforms, users)
-    edges, shares = (
-        parameters[parameters["parameter"] == name].pivot_table(
-            index="component", columns="feature", values="value"
-        )
-        for name in ("bin_edge", "bin_share")
-    )
     scaled = scale(parameters, transforms, users)
-    if not edges.empty:
-        features = list(transforms)
-        found = bin_shares(scaled, edges[features].to_numpy())
-        psi = stability_index(found, shares[features].to_numpy(), len(users))
-        rows += [("psi", *pair) for pair in zip(features, psi, strict=True)]
+    if (parameters["parameter"] == "bin_edge").any():
+        edges, shares = (
+            by_component(parameters, transforms, name).to_numpy()
+            for name in ("bin_edge", "bin_share")
+        )
+        psi = stability_index(bin_shares(scaled, edges), shares, len(users))
+        rows += [("psi", *pair) for pair in zip(transforms, psi, strict=True)]
     segment_shares, typical = (
         parameters[parameters["parameter"] == name].set_index("segment")["value"].sort_index()
         for name in ("segment_share", "typical_distance")
@@ -67,9 +65,7 @@ def measure_drift(
         )
         rows.append(("segment_psi", None, psi))
     if not typical.empty:
-        centroids = parameters[parameters["parameter"] == "centroid"].pivot_table(
-            index="segment", columns="feature", values="value"
-        )[list(transforms)]
+        centroids = by_segment(parameters, transforms, "centroid")
         own = assigned["segment"].to_numpy() - 1
         distances = np.linalg.norm(scaled - centroids.to_numpy()[own], axis=1)
         rows.append(("atypical_share", None, (distances > typical.to_numpy()[own]).mean()))

@@ -13,7 +13,13 @@ from amazing_segments.model_versions import (
     FEATURE_IMPORTANCE_TYPES,
     empty,
 )
-from amazing_segments.segmentation import RANDOM_STATE, assign, fit_clusters, fit_preparation
+from amazing_segments.segmentation import (
+    PLACES,
+    RANDOM_STATE,
+    assign,
+    fit_clusters,
+    fit_preparation,
+)
 
 # What shuffles users or fits models anew looks at this many users, the rest at all.
 REFIT_USERS = 20_000
@@ -110,7 +116,7 @@ def _as_a_model_takes_them(users: pd.DataFrame, transforms: pd.Series) -> pd.Dat
         known = users[users[feature].notna()]
         if known[feature].min() < known[feature].max():
             # a warehouse sums in its own order: equal values may differ in their last bits
-            clipped = fit_preparation(known, {feature: transform}).clip(known)[:, 0].round(9)
+            clipped = fit_preparation(known, {feature: transform}).clip(known)[:, 0].round(PLACES)
             if np.ptp(clipped) > 0:
                 taken.loc[known.index, feature] = clipped
     return taken

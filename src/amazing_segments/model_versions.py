@@ -262,3 +262,14 @@ def features_text(transforms: dict[str, str]) -> str:
 def transforms_of(features: str) -> dict[str, str]:
     """Return the features of a model with their transforms from what `features_text` gives."""
     return dict(feature.split(":") for feature in features.split(","))
+
+
+def transforms_of_version(models: pd.DataFrame, version: int) -> dict[str, str]:
+    """Return the features of a version with their transforms.
+
+    Args:
+        models: model_version, features (as `features_text` writes them), one row a version.
+        version: One of them.
+
+    """
+    return transforms_of(models.set_index("model_version")["features"][version])

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from amazing_segments.model_versions import IDENTITY_TYPES, empty, transforms_of
-from amazing_segments.segmentation import assign
+from amazing_segments.segmentation import assign, by_segment
 
 UNFIT = "to_be_reviewed"
 MIN_SIGNATURE_FIT = 0.35
@@ -29,16 +29,12 @@ class Model(NamedTuple):
 
     def by_feature(self, parameter: str) -> pd.Series:
         """Return a number of each feature, shape (n_features,)."""
-        return self._rows(parameter).set_index("feature")["value"]
+        rows = self.parameters[self.parameters["parameter"] == parameter]
+        return rows.set_index("feature")["value"]
 
     def by_segment(self, parameter: str) -> pd.DataFrame:
         """Return a number of each segment and feature, shape (n_segments, n_features)."""
-        return self._rows(parameter).pivot_table(
-            index="segment", columns="feature", values="value"
-        )[list(self.transforms)]
-
-    def _rows(self, parameter: str) -> pd.DataFrame:
-        return self.parameters[self.parameters["parameter"] == parameter]
+        return by_segment(self.parameters, self.transforms, parameter)
 
 
 def name_segments(

@@ -26,6 +26,7 @@ PRIOR_SESSIONS = 2
 EXPLAINED_VARIANCE = 0.9
 # KMeans starts so often and keeps the tightest.
 N_INIT = 10
+# Warehouses differ in the last bits: what is compared, ranked or split is rounded to these places.
 PLACES = 9
 DECILES = np.linspace(0.1, 0.9, 9)
 # Beyond the distance to the centroid that this share of a segment's users has, a user is atypical.
@@ -141,7 +142,8 @@ def fit_parameters(
         segment in the column component.
     """
     preparation = fit_preparation(users, transforms)
-    coordinates = preparation.transform(users)
+    scaled = preparation.scaler.transform(preparation.clip(users))
+    coordinates = preparation.pca.transform(scaled)
     clusters = fit_clusters(coordinates, n_clusters)
     looked_at = coordinates[:REPEATED_USERS]
     with threadpool_limits(1):
@@ -158,7 +160,6 @@ def fit_parameters(
         - centres @ (loadings @ preparation.pca.mean_)
     )
     half_distances = ((centres[:, None] - centres[None]) ** 2).sum(axis=2) / 2
-    scaled = scaler.transform(preparation.clip(users))
     centroids = preparation.pca.inverse_transform(centres)
     labels = np.argsort(order)[clusters.labels_]
     distances = np.linalg.norm(scaled - centroids[labels], axis=1)
@@ -216,9 +217,7 @@ def assign(
         two scores) and confidence (0 on the border of the two, 1 at the centre and beyond).
 
     """
-    coefficients = _of(parameters, "coefficient").pivot_table(
-        index="segment", columns="feature", values="value"
-    )[list(transforms)]
+    coefficients = by_segment(parameters, transforms, "coefficient")
     intercepts = _of(parameters, "intercept").set_index("segment")["value"]
     half_distances = _of(parameters, "half_distance").pivot_table(
         index="segment", columns="component", values="value"
@@ -247,7 +246,7 @@ def clip(parameters: pd.DataFrame, transforms: dict[str, str], users: pd.DataFra
 def scale(parameters: pd.DataFrame, transforms: dict[str, str], users: pd.DataFrame) -> np.ndarray:
     """Return what `clip` gives in standard deviations from the mean user of the training.
 
-    Rounded to `PLACES`: warehouses differ in the last bits, and bins or trees would split by them.
+    Rounded to `PLACES`.
     """
     mean, deviation = _by_feature(parameters, transforms, "mean", "scale")
     return ((clip(parameters, transforms, users) - mean) / deviation).round(PLACES)
@@ -267,12 +266,8 @@ def project(
         The coordinates of users, shape (n_users, n_components), and of the centres of segments, in
         their order, shape (n_segments, n_components).
     """
-    loadings, centroids = (
-        _of(parameters, name)
-        .pivot_table(index=index, columns="feature", values="value")[list(transforms)]
-        .to_numpy()
-        for name, index in (("loading", "component"), ("centroid", "segment"))
-    )
+    loadings = by_component(parameters, transforms, "loading").to_numpy()
+    centroids = by_segment(parameters, transforms, "centroid").to_numpy()
     # the mean of what PCA saw is 0: the features were scaled
     return scale(parameters, transforms, users) @ loadings.T, centroids @ loadings.T
 
@@ -292,6 +287,23 @@ def bin_shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
             for column, edge in zip(values.T, edges.T, strict=True)
         ]
     )
+
+
+def by_segment(parameters: pd.DataFrame, transforms: dict[str, str], name: str) -> pd.DataFrame:
+    """Return a number of each segment and feature of a written model, shape (n_segments, n)."""
+    return _pivot(parameters, transforms, name, "segment")
+
+
+def by_component(parameters: pd.DataFrame, transforms: dict[str, str], name: str) -> pd.DataFrame:
+    """Return a number of each component, or bin, and feature, shape (n_components, n)."""
+    return _pivot(parameters, transforms, name, "component")
+
+
+def _pivot(
+    parameters: pd.DataFrame, transforms: dict[str, str], name: str, index: str
+) -> pd.DataFrame:
+    rows = _of(parameters, name)
+    return rows.pivot_table(index=index, columns="feature", values="value")[list(transforms)]
 
 
 def _by_feature(

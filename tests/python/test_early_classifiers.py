@@ -5,28 +5,18 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from segments import TRANSFORMS, three_segments
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from warehouses import PROJECT
 
 from amazing_segments import early_classifiers, model_versions, segmentation
 
-TRANSFORMS = {"price": "identity", "night": "identity"}
 MIN_EVENTS = 10
 
 
 @pytest.fixture(scope="module")
 def parameters() -> pd.DataFrame:
-    """A model of three segments: a cheap and a dear taste, and one at night."""
-    chance = np.random.default_rng(0)
-    group = np.arange(300) % 3
-    users = pd.DataFrame(
-        {
-            "price": np.array([0.0, 1.0, 0.5])[group] + chance.normal(0, 0.01, 300),
-            "night": np.array([0.0, 0.0, 1.0])[group] + chance.normal(0, 0.01, 300),
-            "session_count": 3,
-        }
-    )
-    return segmentation.fit_parameters(users, TRANSFORMS, 3, 1)
+    return three_segments()
 
 
 def histories(

@@ -5,26 +5,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from segments import TRANSFORMS, three_segments
 from sklearn.metrics import cohen_kappa_score
 from warehouses import PROJECT, Warehouse
 
 from amazing_segments import min_events, model_versions, segmentation
-
-TRANSFORMS = {"price": "identity", "night": "identity"}
-
-
-def parameters() -> pd.DataFrame:
-    """A model of two segments, parted at a price of 0.5, and a third one at night."""
-    chance = np.random.default_rng(0)
-    group = np.arange(300) % 3
-    users = pd.DataFrame(
-        {
-            "price": np.array([0.0, 1.0, 0.5])[group] + chance.normal(0, 0.01, 300),
-            "night": np.array([0.0, 0.0, 1.0])[group] + chance.normal(0, 0.01, 300),
-            "session_count": 3,
-        }
-    )
-    return segmentation.fit_parameters(users, TRANSFORMS, 3, 1)
 
 
 def part(name: str, target: int, prices: np.ndarray, **columns: object) -> pd.DataFrame:
@@ -59,13 +44,13 @@ def histories() -> pd.DataFrame:
 
 
 def measure(histories: pd.DataFrame, target_kappa: float = 0.6) -> pd.DataFrame:
-    return min_events.measure_min_events(histories, parameters(), TRANSFORMS, target_kappa, 1)
+    return min_events.measure_min_events(histories, three_segments(), TRANSFORMS, target_kappa, 1)
 
 
 def test_kappa_is_that_of_scikit_learn_of_all_and_of_each_segment(histories: pd.DataFrame) -> None:
     found = measure(histories)
     assert list(found.columns) == list(model_versions.MIN_EVENTS_TYPES)
-    labels = segmentation.assign(parameters(), TRANSFORMS, histories)["segment"]
+    labels = segmentation.assign(three_segments(), TRANSFORMS, histories)["segment"]
     for target in min_events.EVENT_TARGETS:
         odd, even = (
             labels[(histories["part"] == name) & (histories["event_target"] == target)].to_numpy()
