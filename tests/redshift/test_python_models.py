@@ -312,3 +312,24 @@ def test_a_profile_with_no_address_in_s3(
     monkeypatch.setenv("REDSHIFT_STAGING", staging)
     project.write("models/one.sql", "select 1 as one")
     assert f"s3_staging_dir is '{staging}'; expected s3://bucket/prefix" in project.fails()
+
+
+def test_one_model_runs_at_a_time(project: Project) -> None:
+    for name in ("one", "other"):
+        project.write(
+            f"models/{name}.py",
+            """
+            import time
+
+            def model(dbt, session):
+                dbt.config(materialized="table")
+                began = time.monotonic()
+                time.sleep(0.5)
+                return session.sql(f"select {began} as began, {time.monotonic()} as ended")
+            """,
+        )
+    project.run("--threads", "2")
+    (_, first_ended), (second_began, _) = project.rows(
+        "select began, ended from one union all select began, ended from other order by began"
+    )
+    assert first_ended <= second_began

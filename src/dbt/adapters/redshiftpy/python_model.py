@@ -6,6 +6,7 @@ by the names they have on Redshift.
 """
 
 import re
+import threading
 import traceback
 import types
 from collections.abc import Callable
@@ -29,6 +30,9 @@ Describe = Callable[[str], list[tuple[str, str]]]
 
 NAMES = re.compile(r'"((?:[^"]|"")+)"')
 RESULT = "memory.main.dbt_python_result"
+# dbt's threads run models side by side, but what a model limits is the process: one that asks for a
+# single thread of BLAS would lose it where another one ends. And each holds its tables.
+ONE_AT_A_TIME = threading.Lock()
 
 
 class ModelError(Exception):
@@ -44,6 +48,8 @@ def run_python_model(
 ) -> str:
     """Run a model and return the name of a temporary table with its result, quoted.
 
+    One model at a time, whatever the number of dbt's threads.
+
     Args:
         parsed_model: dbt's node.
         compiled_code: Its code and what dbt adds to it.
@@ -56,7 +62,7 @@ def run_python_model(
         UnsupportedColumnError: A column that the other side cannot hold.
         DbtRuntimeError: Redshift refused a statement.
     """
-    with duckdb.connect(":memory:") as session:
+    with ONE_AT_A_TIME, duckdb.connect(":memory:") as session:
         session.execute(f"set temp_directory = '{local / 'spill'}'")
         session.execute("set TimeZone = 'UTC'")
         known: dict[str, DuckDBPyRelation] = {}
