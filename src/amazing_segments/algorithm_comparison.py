@@ -1,10 +1,17 @@
 """Compare the model with other ways to segment the same users, and say why it was chosen or not."""
 
+import multiprocessing
+import pickle
+import resource
+import subprocess
+import sys
 import time
-import tracemalloc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,6 +42,8 @@ QUADRATIC_USERS = 5_000
 # Pairs of samples that must give the same segments; of few users one, for a build waits for it.
 REPEATS = 3
 UNASSIGNED = -1
+# what the operating system counts a peak in
+PEAK_BYTES = 1 if sys.platform == "darwin" else 1024
 # What differs by less is not told apart in words, and more in one segment tells nobody apart.
 LEAST_DIFFERENCE = 0.02
 LARGEST_USEFUL_SHARE = 0.5
@@ -95,12 +104,30 @@ class Rival:
     Attributes:
         algorithm: Its name.
         data: What it looks at, a row per user.
-        settle: Returns the estimator with its settings, from those data.
+        settle: Returns the estimator with its settings, from those data; in another process.
     """
 
     algorithm: str
     data: np.ndarray
     settle: Callable[[np.ndarray], BaseEstimator]
+
+
+class Fit(NamedTuple):
+    """What a rival makes of its data.
+
+    Attributes:
+        estimator: With its settings, not fitted.
+        labels: The segment of each user, shape (n_users,).
+        bic: Of a mixture, else NaN.
+        seconds: Time to settle and to fit.
+        peak_memory_mb: By how much the process grew meanwhile at most, in MiB.
+    """
+
+    estimator: BaseEstimator
+    labels: np.ndarray
+    bic: float
+    seconds: float
+    peak_memory_mb: float
 
 
 def compare_algorithms(
@@ -138,18 +165,19 @@ def compare_algorithms(
     preparation = fit_preparation(sample, transforms)
     # rounded: warehouses differ in the last bits, and ties would be decided by them
     scaled = preparation.scaler.transform(preparation.clip(sample)).round(PLACES)
-    rows = []
     with threadpool_limits(1), warnings.catch_warnings():
         # a rival that does not converge is told by its figures
         warnings.simplefilter("ignore")
-        # one after the other: peak memory is that of the process
-        for rival in _rivals(
+        rivals = _rivals(
             scaled,
             preparation.transform(sample).round(PLACES),
             _orders(sample),
             int(parameters["segment"].max()),
-        ):
-            rows.append(_measure(rival, scaled, segments))
+        )
+        rows = [
+            _measure(rival, fit, scaled, segments)
+            for rival, fit in zip(rivals, fit_apart(rivals), strict=True)
+        ]
     return (
         explain(pd.DataFrame(rows))
         .assign(model_version=model_version)[list(ALGORITHM_COMPARISON_TYPES)]
@@ -163,20 +191,21 @@ def _rivals(
     kmeans = KMeans(n_clusters, n_init=N_INIT, random_state=RANDOM_STATE)
     mini_batch = MiniBatchKMeans(n_clusters, n_init=N_INIT, random_state=RANDOM_STATE)
     few = coordinates[:QUADRATIC_USERS]
+    least = max(5, int(MIN_SEGMENT_SHARE * len(few)))
     return [
-        Rival("kmeans_pca", coordinates, lambda _: kmeans),
-        Rival("kmeans", scaled, lambda _: kmeans),
-        Rival("mini_batch_kmeans", coordinates, lambda _: mini_batch),
-        Rival("gaussian_mixture", coordinates, lambda data: best_mixture(data, n_clusters)),
-        Rival("ward", few, lambda _: AgglomerativeClustering(n_clusters)),
-        Rival(
-            "hdbscan",
-            few,
-            lambda data: HDBSCAN(min_cluster_size=max(5, int(MIN_SEGMENT_SHARE * len(data)))),
-        ),
+        Rival("kmeans_pca", coordinates, partial(_settled, kmeans)),
+        Rival("kmeans", scaled, partial(_settled, kmeans)),
+        Rival("mini_batch_kmeans", coordinates, partial(_settled, mini_batch)),
+        Rival("gaussian_mixture", coordinates, partial(best_mixture, n_clusters)),
+        Rival("ward", few, partial(_settled, AgglomerativeClustering(n_clusters))),
+        Rival("hdbscan", few, partial(_settled, HDBSCAN(least, copy=True))),
         Rival("dbscan", few, dbscan_at_the_knee),
-        Rival("rfm_rules", orders, lambda _: RfmRules()),
+        Rival("rfm_rules", orders, partial(_settled, RfmRules())),
     ]
+
+
+def _settled(estimator: BaseEstimator, data: np.ndarray) -> BaseEstimator:  # noqa: ARG001
+    return estimator
 
 
 def _orders(users: pd.DataFrame) -> np.ndarray:
@@ -191,12 +220,12 @@ def _orders(users: pd.DataFrame) -> np.ndarray:
     ).round(PLACES)
 
 
-def best_mixture(data: np.ndarray, n_clusters: int) -> GaussianMixture:
+def best_mixture(n_clusters: int, data: np.ndarray) -> GaussianMixture:
     """Return the mixture of the lowest BIC among few numbers of components (Schwarz 1978).
 
     Args:
-        data: Shape (n_users, n_components).
         n_clusters: A number that is tried beside the least and the most that are of use.
+        data: Shape (n_users, n_components).
     """
     candidates = [
         GaussianMixture(number, random_state=RANDOM_STATE)
@@ -223,7 +252,54 @@ def dbscan_at_the_knee(data: np.ndarray) -> DBSCAN:
     return DBSCAN(eps=max(curve[np.argmax(line - curve)], 1e-9), min_samples=neighbours)
 
 
-def _measure(rival: Rival, scaled: np.ndarray, segments: np.ndarray) -> dict[str, object]:
+def fit_apart(rivals: Sequence[Rival]) -> list[Fit | None]:
+    """Settle and fit each rival in a process of its own, whose peak memory is then that of the fit.
+
+    Forked from a process that does nothing else: this one may have threads of DuckDB and of dbt,
+    which no fork survives, and beside which tracemalloc crashes (python/cpython issue 128679).
+
+    Returns:
+        What each made of its data; None where there are too few for it, where they do not vary, or
+        where memory did not suffice.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {__name__} as rivals; rivals.answer()"],
+        input=pickle.dumps(rivals),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    # written by the line above
+    return pickle.loads(done.stdout)  # noqa: S301
+
+
+def answer() -> None:
+    """Fit the rivals that standard input holds, and write what came of it to standard output."""
+    fits: list[Fit | None] = []
+    for rival in pickle.load(sys.stdin.buffer):  # noqa: S301
+        try:
+            with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as process:
+                fits.append(process.submit(_fit, rival).result())
+        except (ValueError, np.linalg.LinAlgError, BrokenExecutor):
+            fits.append(None)
+    pickle.dump(fits, sys.stdout.buffer)
+
+
+def _fit(rival: Rival) -> Fit:
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        estimator = rival.settle(rival.data)
+        fitted = clone(estimator)
+        labels = fitted.fit_predict(rival.data)
+        seconds = time.perf_counter() - started
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        bic = fitted.bic(rival.data) if isinstance(fitted, GaussianMixture) else np.nan
+    return Fit(estimator, labels, bic, seconds, peak * PEAK_BYTES / 2**20)
+
+
+def _measure(
+    rival: Rival, fit: Fit | None, scaled: np.ndarray, segments: np.ndarray
+) -> dict[str, object]:
     """Return the figures of a rival: NaN is what cannot be told; no segment, a failed fit."""
     n_users = len(rival.data)
     row = {
@@ -244,32 +320,23 @@ def _measure(rival: Rival, scaled: np.ndarray, segments: np.ndarray) -> dict[str
             np.nan,
         ),
     }
-    tracemalloc.start()
-    started = time.perf_counter()
-    try:
-        estimator = rival.settle(rival.data)
-        row["can_assign_new_customers"] = hasattr(estimator, "predict")
-        fitted = clone(estimator)
-        labels = fitted.fit_predict(rival.data)
-        seconds = time.perf_counter() - started
-        peak = tracemalloc.get_traced_memory()[1]
-    except (ValueError, np.linalg.LinAlgError):
-        # too few users for it, or features that are constant
+    if fit is None:
         return row | {"seconds": np.nan, "peak_memory_mb": np.nan}
-    finally:
-        tracemalloc.stop()
-    row |= {"seconds": seconds, "peak_memory_mb": peak / 2**20}
+    labels = fit.labels
     assigned = labels != UNASSIGNED
     sizes = np.bincount(labels[assigned]) if assigned.any() else np.zeros(1, dtype=int)
     first = assigned & (np.arange(n_users) < SILHOUETTE_USERS)
     return row | {
+        "can_assign_new_customers": hasattr(fit.estimator, "predict"),
+        "seconds": fit.seconds,
+        "peak_memory_mb": fit.peak_memory_mb,
         "segment_count": int((sizes > 0).sum()),
         "unassigned_share": 1 - assigned.mean(),
         "largest_share": sizes.max() / n_users,
         "separation": separation(scaled[:n_users][first], labels[first]),
         "agreement_with_model": adjusted_rand_score(segments[:n_users], labels),
-        "stability": _stability(estimator, rival.data) if (sizes > 0).sum() > 1 else np.nan,
-        "bic": fitted.bic(rival.data) if isinstance(fitted, GaussianMixture) else np.nan,
+        "stability": _stability(fit.estimator, rival.data) if (sizes > 0).sum() > 1 else np.nan,
+        "bic": fit.bic,
     }
 
 
