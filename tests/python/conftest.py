@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from warehouses import PROJECT, Warehouse
+from warehouses import KEY, PROJECT, Warehouse
 
+from amazing_segments.model_versions import PARAMETER_TYPES
 from amazing_segments.sample_events import write_sample_events
 
 
@@ -24,6 +26,26 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     built.dbt("seed")
     built.dbt("run")
     yield built
+
+
+@pytest.fixture(scope="session")
+def sample_parameters(sample: Warehouse) -> pd.DataFrame:
+    """The model of the sample."""
+    columns = list(PARAMETER_TYPES)
+    rows = sample.rows(f"select {', '.join(columns)} from segmentation.segmentation_parameters")
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture(scope="session")
+def archetypes(sample: Warehouse) -> pd.Series:
+    """What each customer of the sample was planted as, by user_key."""
+    truth = sample.events / "truth.parquet"
+    rows = sample.rows(
+        f"set variable key = '{KEY}'; "
+        "select cast('0x' || left(sha256(getvariable('key') || sha256(getvariable('key') || "
+        f"cast(user_id as varchar))), 15) as bigint), archetype from '{truth}'"
+    )
+    return pd.Series(dict(rows))
 
 
 @pytest.fixture(scope="session")

@@ -188,3 +188,32 @@ def test_the_threshold_of_planted_habits(sample: Warehouse) -> None:
         "where user_segments.segment is not null"
     )
     assert below == 0 < segmented
+
+
+def test_the_threshold_against_what_was_planted(
+    sample: Warehouse, sample_parameters: pd.DataFrame, archetypes: pd.Series
+) -> None:
+    ((features,),) = sample.rows("select features from segmentation.segmentation_models")
+    transforms = model_versions.transforms_of(features)
+    columns = ["user_key", "part", "event_target", "event_count", "session_count", *transforms]
+    parts = pd.DataFrame(
+        sample.rows(
+            f"select {', '.join(columns)} from intermediate.int_partial_histories "
+            "where part in ('whole', 'odd')"
+        ),
+        columns=columns,
+    )
+    parts["segment"] = segmentation.assign(sample_parameters, transforms, parts)["segment"]
+    parts["archetype"] = archetypes.loc[parts["user_key"]].to_numpy()
+    ((threshold,),) = sample.rows("select min_events from segmentation.segmentation_threshold")
+    whole = parts[(parts["part"] == "whole") & (parts["event_count"] >= threshold)]
+    # what most customers of a segment were planted as
+    stands_for = whole.groupby("segment")["archetype"].agg(lambda planted: planted.mode()[0])
+    kappas = {}
+    for target, rows in parts[parts["part"] == "odd"].groupby("event_target"):
+        told = stands_for[rows["segment"]]
+        kappas[target] = cohen_kappa_score(told, rows["archetype"])
+        print(f"{target} events: kappa {kappas[target]:.3f} ({len(rows)} customers)")
+    assert kappas[1] < kappas[8] < kappas[50]
+    # two halves err both, so what they agree on is never less than what is true
+    assert kappas[threshold] >= 0.6

@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
+import shap
 from sklearn.metrics import adjusted_rand_score
-from warehouses import KEY, PROJECT, Warehouse
+from warehouses import PROJECT, Warehouse
 
 from amazing_segments import k_selection, model_versions, segmentation
 
@@ -128,12 +130,19 @@ def test_scoring_sql_has_a_place_for_every_candidate_k() -> None:
     assert f"return({k_selection.MAX_SEGMENTS})" in macro
 
 
-Trained = tuple[pd.DataFrame, segmentation.Preparation, Callable[[np.ndarray], np.ndarray]]
+class Trained(NamedTuple):
+    """Segmented users, and what scikit-learn makes of all that the model was trained from."""
+
+    users: pd.DataFrame
+    preparation: segmentation.Preparation
+    # the segment of coordinates
+    predict: Callable[[np.ndarray], np.ndarray]
+    # of the segments, in their order
+    centres: np.ndarray
 
 
 @pytest.fixture(scope="module")
 def trained(sample: Warehouse) -> Trained:
-    """Segmented users, what scikit-learn makes of them, and the segment of coordinates."""
     catalogue = pd.DataFrame(
         sample.rows(
             "select position, feature, transform, is_in_model from marts.feature_catalogue"
@@ -155,27 +164,25 @@ def trained(sample: Warehouse) -> Trained:
     order = np.argsort(-np.bincount(clusters.labels_), kind="stable")
     # the model is trained from users who have too few events for a segment, too
     segmented = frame.dropna(subset="segment").reset_index(drop=True).astype({"segment": int})
-    return segmented, preparation, lambda found: np.argsort(order)[clusters.predict(found)] + 1
+    return Trained(
+        segmented,
+        preparation,
+        lambda found: np.argsort(order)[clusters.predict(found)] + 1,
+        clusters.cluster_centers_[order],
+    )
 
 
 def test_warehouse_labels_are_those_of_scikit_learn(trained: Trained) -> None:
-    frame, preparation, predict = trained
+    frame, preparation, predict, _ = trained
     assert len(frame) > 3_000
     assert (predict(preparation.transform(frame)) != frame["segment"]).sum() == 0
 
 
-@pytest.fixture(scope="module")
-def parameters(sample: Warehouse) -> pd.DataFrame:
-    columns = list(model_versions.PARAMETER_TYPES)
-    rows = sample.rows(f"select {', '.join(columns)} from segmentation.segmentation_parameters")
-    return pd.DataFrame(rows, columns=columns)
-
-
 def test_python_assigns_as_the_warehouse_does(
-    sample: Warehouse, trained: Trained, parameters: pd.DataFrame
+    sample: Warehouse, trained: Trained, sample_parameters: pd.DataFrame
 ) -> None:
-    frame, preparation, _ = trained
-    found = segmentation.assign(parameters, preparation.transforms, frame)
+    frame, preparation, *_ = trained
+    found = segmentation.assign(sample_parameters, preparation.transforms, frame)
     names = ["segment", "runner_up_segment", "margin", "confidence"]
     rows = sample.rows(
         f"select {', '.join(names)} from marts.user_segments "
@@ -186,11 +193,12 @@ def test_python_assigns_as_the_warehouse_does(
 
 
 def test_one_in_a_hundred_of_the_training_is_atypical(
-    sample: Warehouse, trained: Trained, parameters: pd.DataFrame
+    sample: Warehouse, trained: Trained, sample_parameters: pd.DataFrame
 ) -> None:
-    frame, preparation, _ = trained
+    frame, preparation, *_ = trained
     centroids, typical = (
-        parameters[parameters["parameter"] == name] for name in ("centroid", "typical_distance")
+        sample_parameters[sample_parameters["parameter"] == name]
+        for name in ("centroid", "typical_distance")
     )
     centres = centroids.pivot_table(index="segment", columns="feature", values="value")
     own = centres[preparation.features].loc[frame["segment"]].to_numpy()
@@ -209,7 +217,7 @@ def test_one_in_a_hundred_of_the_training_is_atypical(
 def test_a_counterfactual_is_the_smallest_change_that_gives_another_segment(
     sample: Warehouse, trained: Trained
 ) -> None:
-    frame, preparation, predict = trained
+    frame, preparation, predict, _ = trained
     columns = ["user_key", "feature", "value", "other", "distance"]
     found = pd.DataFrame(
         sample.rows(
@@ -255,6 +263,37 @@ def test_a_counterfactual_is_the_smallest_change_that_gives_another_segment(
             assert (segments(changed) == users["segment"]).all(), feature
 
 
+def test_reasons_are_shap_values_but_for_where_they_are_measured_from(
+    sample: Warehouse, trained: Trained
+) -> None:
+    # of one pair of segments, so that the two differ by a constant a feature
+    pair = "segment = 1 and runner_up_segment = 2"
+    features = trained.preparation.features
+    columns = ["user_key", *(f"contribution_{feature}" for feature in features)]
+    found = pd.DataFrame(
+        sample.rows(
+            f"select {', '.join(columns)} from marts.user_segment_reasons where {pair} "
+            "order by user_key limit 20"
+        ),
+        columns=columns,
+    )
+    users = found[["user_key"]].merge(trained.users, on="user_key")
+    own, other = trained.centres[:2]
+
+    def margin(values: np.ndarray) -> np.ndarray:
+        places = trained.preparation.project(values)
+        return (((places - other) ** 2).sum(axis=1) - ((places - own) ** 2).sum(axis=1)) / 2
+
+    everyone = trained.preparation.clip(trained.users.head(50))
+    explain = shap.explainers.Exact(margin, shap.maskers.Independent(everyone))
+    values = explain(trained.preparation.clip(users)).values  # noqa: PD011
+    contributions = found[columns[1:]].to_numpy()
+    assert len(users) == 20 and np.ptp(contributions, axis=0).max() > 1
+    np.testing.assert_allclose(
+        contributions - contributions.mean(axis=0), values - values.mean(axis=0), atol=1e-9
+    )
+
+
 def test_a_retrain_adds_a_version_and_the_same_users_give_the_same_numbers(
     sample: Warehouse, warehouse: Warehouse
 ) -> None:
@@ -277,20 +316,14 @@ def test_a_retrain_adds_a_version_and_the_same_users_give_the_same_numbers(
 
 
 def test_planted_archetypes_are_found_again(
-    sample: Warehouse, trained: Trained, parameters: pd.DataFrame
+    sample: Warehouse, trained: Trained, sample_parameters: pd.DataFrame, archetypes: pd.Series
 ) -> None:
-    transforms = trained[1].transforms
-    columns = [*transforms, "session_count", "event_count", "archetype"]
-    rows = sample.rows(
-        "set variable key = '" + KEY + "'; "
-        f"select {', '.join(columns)} from marts.user_features as features "
-        f"inner join '{sample.events / 'truth.parquet'}' as truth "
-        "on features.user_key = cast('0x' || left(sha256(getvariable('key') || "
-        "sha256(getvariable('key') || cast(truth.user_id as varchar))), 15) as bigint) "
-        "where not is_robot"
-    )
+    transforms = trained.preparation.transforms
+    columns = ["user_key", *transforms, "session_count", "event_count"]
+    rows = sample.rows(f"select {', '.join(columns)} from marts.user_features where not is_robot")
     users = pd.DataFrame(rows, columns=columns)
-    users["segment"] = segmentation.assign(parameters, transforms, users)["segment"]
+    users["archetype"] = archetypes.loc[users["user_key"]].to_numpy()
+    users["segment"] = segmentation.assign(sample_parameters, transforms, users)["segment"]
     ((threshold,),) = sample.rows("select min_events from segmentation.segmentation_threshold")
     for least in (5, 10, 20, threshold):
         found = users[users["event_count"] >= least]
