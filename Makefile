@@ -28,7 +28,7 @@ build: $(VENV) profiles.yml $(if $(AMAZING_PSEUDONYM_KEY),,$(KEY)) ## load the e
 	@$(BIN)/amazing-segments show
 
 test: lint ## check everything: lint, pytest, a sample built with every dbt test
-	scripts/scratch $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	scripts/scratch $(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 	scripts/scratch scripts/build-sample
 
 audit: $(VENV) profiles.yml ## test every row of the warehouse, not only what no passed build has tested
