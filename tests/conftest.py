@@ -13,7 +13,7 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have a worker run whole files, and one of them all that needs the sample, to build it once."""
+    """Have a worker run whole files, and one alone all that needs the sample, to build it once."""
 
     def group(item: pytest.Item) -> str:
         return "sample" if "sample" in item.fixturenames else item.path.stem

@@ -78,9 +78,7 @@ def measure_min_events(
             rows.append(
                 row
                 | {
-                    "mean_event_count": halves[["event_count", "event_count_other"]]
-                    .to_numpy()
-                    .mean(),
+                    "mean_event_count": halves[["event_count", "event_count_other"]].mean().mean(),
                     "left_out_user_share": _ratio(len(left_out), len(customers)),
                     "left_out_revenue_share": _ratio(
                         left_out["revenue_amount"].sum(), customers["revenue_amount"].sum()
