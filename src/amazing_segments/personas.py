@@ -47,12 +47,13 @@ def name_segments(
 ) -> pd.DataFrame:
     """Give the segments of the versions that have none yet their identities and personas.
 
-    A segment that shares most users with a segment of the last named version keeps its identity,
-    and with it the persona that this once got, whatever the signatures say by now. The others are
-    born. Where nothing is named yet, those of all versions are.
+    A segment that shares most users with a segment of the last version that was in use keeps its
+    identity, and with it the persona that this once got, whatever the signatures say by now. The
+    others are born. Where nothing is named yet, those of all versions are.
 
     Args:
-        models: model_version, features (as `model_versions.features_text` writes them).
+        models: model_version, features (as `model_versions.features_text` writes them), refusal,
+            promoted_at.
         parameters: The rows of `segmentation.fit_parameters` of all versions.
         users: The sample of now: user_key, as_of, session_count and a column per feature.
         signatures: persona, feature, weight (its sign says the direction).
@@ -68,7 +69,10 @@ def name_segments(
         version: Model(parameters[parameters["model_version"] == version], transforms_of(features))
         for version, features in zip(models["model_version"], models["features"], strict=True)
     }
-    last_version = named["model_version"].max()
+    # no customer has had the names of a version that was refused, unless a person took it into use
+    was_used = models["refusal"].isna() | models["promoted_at"].notna()
+    used = named["model_version"].isin(models.loc[was_used, "model_version"])
+    last_version = named.loc[used, "model_version"].max()
     last = named[named["model_version"] == last_version].set_index("segment")
     # numbers begin anew in each warehouse, and a decision for one must not rename in another
     sample = f"{users['user_key'].min()} {users['as_of'].max()}"
