@@ -12,13 +12,15 @@ names as (
     select * from {{ ref('personas') }}
 ),
 
--- An identity that the last version of its life had, its successor no longer has.
+-- An identity that the last version of its life had, its successor no longer has. A version that
+-- was refused succeeds to none: no customer had its names.
 successors as (
     select
         models.model_version,
         min(later.model_version) as next_version
     from models
     inner join models as later on models.model_version < later.model_version
+    where later.refusal is null or later.promoted_at is not null
     group by models.model_version
 ),
 
@@ -27,8 +29,10 @@ lives as (
         segments.identity,
         min(segments.model_version) as born_in_version,
         max(segments.model_version) as last_version,
-        count(*) as version_count
+        count(*) as version_count,
+        max(case when models.is_current then 1 else 0 end) = 1 as is_active
     from segments
+    inner join models on segments.model_version = models.model_version
     group by segments.identity
 ),
 
@@ -50,8 +54,8 @@ persona_registry as (
         lives.version_count,
         last_segments.segment as last_segment,
         last_segments.jaccard as last_jaccard,
-        successors.next_version is null as is_active,
-        successors.next_version as retired_in_version,
+        lives.is_active,
+        retired.model_version as retired_in_version,
         retired.trained_at as retired_at
     from lives
     inner join segments as last_segments
@@ -59,7 +63,8 @@ persona_registry as (
             lives.identity = last_segments.identity
             and lives.last_version = last_segments.model_version
     inner join models as born on lives.born_in_version = born.model_version
-    left join successors on lives.last_version = successors.model_version
+    left join successors
+        on lives.last_version = successors.model_version and not lives.is_active
     left join models as retired on successors.next_version = retired.model_version
     left join names on last_segments.persona = names.persona
     left join names as given_names on last_segments.given_persona = given_names.persona
