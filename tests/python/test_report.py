@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 from jinja2 import Environment
@@ -15,7 +16,13 @@ from amazing_segments.cli import main
 from amazing_segments.report import pdf
 from amazing_segments.report.charts import PALETTE, colour_of
 from amazing_segments.report.contents import contents_of
-from amazing_segments.report.figures import Figures, hide_small_segments, read_figures
+from amazing_segments.report.figures import (
+    SMALLEST_GROUP,
+    Figures,
+    hide_small_segments,
+    read_figures,
+    tellable,
+)
 from amazing_segments.report.words import LANGUAGES, MISSING, TEXTS, THIN_SPACE, Words
 
 REPORT = PROJECT / "src" / "amazing_segments" / "report"
@@ -46,7 +53,7 @@ def without_model(figures: Figures) -> Figures:
     for name, table in tables.items():
         if "model_version" in table and name != "segments":
             tables[name] = table.head(0)
-    for name in ("loadings", "reasons", "jaccard", "sureness", "buyers", "registry"):
+    for name in ("loadings", "reasons", "jaccard", "sureness", "buyers", "registry", "moves"):
         tables[name] = tables[name].head(0)
     segments = tables["segments"]
     tables["segments"] = segments[segments["segment"] == 0]
@@ -58,6 +65,22 @@ def without_model(figures: Figures) -> Figures:
 
 def texts_of(blocks: list) -> str:
     return " ".join(str(content) for kind, content in blocks if kind != "chart")
+
+
+def section_of(figures: Figures, name: str, language: str = "en", **tables: pd.DataFrame) -> list:
+    """Return the blocks of a section, with some tables in place of those of the figures."""
+    # the charts of other sections take the most time
+    undrawn = {name: figures.tables[name].head(0) for name in ("profiles", "min_events")}
+    contents = contents_of(Figures(figures.tables | undrawn | tables, None), Words(language))
+    (section,) = (
+        section for section in contents["sections"] + contents["closing"] if section.name == name
+    )
+    return section.blocks
+
+
+def rows_of(blocks: list) -> list[list[str]]:
+    """Return the rows of the first table, none where there is no table."""
+    return next((content.rows for kind, content in blocks if kind == "table"), [])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -186,15 +209,31 @@ def test_missing_analyses_are_said(figures: Figures) -> None:
     tables = dict(figures.tables)
     for name in ("importance", "algorithms", "min_events", "calibration", "rules", "reasons"):
         tables[name] = tables[name].head(0)
+    tables["early"] = tables["early"].assign(macro_f1=None, is_best=False)
+    tables["value"] = tables["value"].assign(base_rate=None, score=None)
+    tables["health"] = tables["health"].assign(
+        max_psi_feature=None, label_en=None, max_psi=None, segment_psi=None, atypical_share=None
+    )
     segments = tables["segments"]
     tables["segments"] = segments[segments["segment"] <= 1]
     tables["model"] = tables["model"].assign(stability=None)
     tables["profiles"] = tables["profiles"].assign(deviation=None)
     words = Words("en")
     contents = contents_of(Figures(tables, None), words)
-    said = " ".join(texts_of(section.blocks) for section in contents["sections"])
-    for key in ("importance_missing", "algorithms_missing", "map_missing"):
+    said = " ".join(
+        texts_of(section.blocks) for section in contents["sections"] + contents["closing"]
+    )
+    for key in (
+        "importance_missing",
+        "algorithms_missing",
+        "map_missing",
+        "early_missing",
+        "value_missing",
+        "moves_first",
+    ):
         assert words(key) in said
+    health = rows_of(section_of(Figures(tables, None), "health"))
+    assert [value for _, value, _ in health].count(MISSING) == 2
     (page,) = contents["personas"]
     assert page.rule == words("rule_missing") and page.reasons is None and page.profile is None
     assert words("sure_kept_unknown") in texts_of(contents["summary"].blocks)
@@ -209,14 +248,11 @@ def test_few_robots_are_not_counted(figures: Figures) -> None:
                 "user_count": [4000, 15000, robots],
             }
         )
-        contents = contents_of(
-            Figures(without_model(figures).tables | {"statuses": statuses}, None), words
-        )
-        limits = texts_of(contents["closing"][1].blocks)
+        untrained = without_model(figures)
+        limits = texts_of(section_of(untrained, "limits", statuses=statuses))
         assert words("status_robot") in limits
         assert ("(15,000)" in limits) == is_told
-        cleaning = next(part for part in contents["sections"] if part.name == "cleaning")
-        rules = next(content for kind, content in cleaning.blocks if kind == "table").rows
+        rules = rows_of(section_of(untrained, "cleaning", statuses=statuses))
         assert (words("not_shown") in rules[-1]) != is_told
 
 
@@ -234,6 +270,7 @@ def test_warehouse_without_a_model_says_so(sample: Warehouse, tmp_path: Path) ->
         connection.execute("""
             delete from marts.segment_profiles;
             delete from marts.user_segment_reasons;
+            delete from marts.segment_migrations;
             delete from marts.segments where segment > 0;
             update marts.user_segments set segment = null, status = 'no model yet'
             where status = 'segmented';
@@ -243,8 +280,300 @@ def test_warehouse_without_a_model_says_so(sample: Warehouse, tmp_path: Path) ->
         arguments = ["--warehouse", str(untrained), "--language", language, "--out", str(out)]
         assert main(["report", *arguments]) == 0
         page = out.read_text(encoding="utf-8")
-        assert page.count(Words(language)("no_model")) > 1
+        words = Words(language)
+        assert page.count(words("no_model")) > 1
+        for key in ("early_missing", "value_missing", "moves_first", "health_missing"):
+            assert words(key) in page
         assert 'class="persona"' not in page
+
+
+def test_refused_challenger_is_not_described(
+    sample: Warehouse, figures: Figures, tmp_path: Path
+) -> None:
+    challenged = tmp_path / "challenged.duckdb"
+    shutil.copy(sample.path, challenged)
+    with duckdb.connect(str(challenged)) as connection:
+        for table in (
+            "algorithm_comparison",
+            "business_value",
+            "calibration",
+            "early_classifiers",
+            "feature_importance",
+            "identities",
+            "k_selection",
+            "min_events",
+            "parameters",
+            "rules",
+        ):
+            connection.execute(f"""
+                insert into segmentation.segmentation_{table}
+                select * replace (2 as model_version) from segmentation.segmentation_{table}
+            """)
+        connection.execute("""
+            update segmentation.segmentation_k_selection
+            set refusal = 'less stable', promoted_at = null where model_version = 2;
+            update segmentation.segmentation_parameters
+            set value = value / 2 where model_version = 2;
+        """)
+    read = read_figures(str(challenged))
+    for name, table in figures.tables.items():
+        # the register tells of all versions
+        if name not in ("registry", "statuses"):
+            pd.testing.assert_frame_equal(table, read.tables[name])
+    pd.testing.assert_frame_equal(figures.customer_map.users, read.customer_map.users)
+    said = texts_of(section_of(read, "time"))
+    assert Words("en")("registry_lead", version=1) in said
+    assert Words("en")("registry_first") not in said
+
+    # nor is its health, where it was in use before
+    with duckdb.connect(str(challenged)) as connection:
+        connection.execute("""
+            insert into segmentation.segmentation_drift
+            select * replace (2 as model_version) from segmentation.segmentation_drift
+        """)
+    said = texts_of(section_of(read_figures(str(challenged)), "health"))
+    assert said == Words("en")("health_missing")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_early_classifiers_are_held_against_the_model(figures: Figures, language: str) -> None:
+    columns = ["event_target", "classifier", "macro_f1", "macro_f1_low", "macro_f1_high", "is_best"]
+    early = pd.DataFrame(
+        [
+            (1, "model", 0.29, 0.25, 0.33, False),
+            (1, "svm", 0.39, 0.34, 0.43, True),
+            # higher, but as they are read the interval begins where the model is
+            (5, "model", 0.5612, 0.51, 0.60, False),
+            (5, "random_forest", 0.60, 0.5638, 0.64, True),
+            (8, "model", 0.66, 0.62, 0.70, True),
+            (8, "svm", 0.65, 0.61, 0.69, False),
+        ],
+        columns=columns,
+    )
+    words = Words(language)
+    blocks = section_of(figures, "early", language, early=early)
+    verdicts = [(row[0], row[1], row[-1]) for row in rows_of(blocks)]
+    assert verdicts == [
+        ("1", words("classifier_svm"), words("gain_clear")),
+        ("5", words("classifier_random_forest"), words("gain_unclear")),
+        ("8", words("classifier_model"), words("gain_unclear")),
+    ]
+    (lead,) = (content for kind, content in blocks if kind == "lead")
+    assert all(words.number(f1, 2) in lead for f1 in (0.39, 0.29))
+    assert not any(words.number(f1, 2) in lead for f1 in (0.60, 0.56, 0.66))
+    assert words("early_tautology") in texts_of(blocks)
+
+    (lead,) = (
+        content
+        for kind, content in section_of(figures, "early", language, early=early[2:])
+        if kind == "lead"
+    )
+    assert lead == words("early_none")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_lost_value_is_said_with_its_figures(
+    sample: Warehouse, figures: Figures, language: str
+) -> None:
+    words = Words(language)
+    blocks = section_of(figures, "value", language)
+    scores = sample.rows("""
+        select segments.outcome,
+            coalesce(segments.average_precision, segments.rank_correlation),
+            coalesce(features.average_precision, features.rank_correlation)
+        from segmentation.segmentation_business_value as segments
+        inner join segmentation.segmentation_business_value as features using (outcome)
+        where segments.predictor = 'segments' and features.predictor = 'features'
+    """)
+    assert len(scores) == 3
+    (lead,) = (content for kind, content in blocks if kind == "lead")
+    for outcome, segments, features in scores:
+        assert segments < features
+        assert (
+            words(
+                "value_pair",
+                outcome=words(f"told_{outcome}"),
+                value=words.number(segments, 2),
+                other=words.number(features, 2),
+            )
+            in lead
+        )
+    assert lead.startswith(words("value_features_worse", pairs="").rstrip("."))
+    assert words("value_why") in texts_of(blocks)
+
+    value = figures.tables["value"]
+    swapped = value.replace({"predictor": {"segments": "features", "features": "segments"}})
+    blocks = section_of(figures, "value", language, value=swapped)
+    (lead,) = (content for kind, content in blocks if kind == "lead")
+    assert lead.startswith(words("value_features_better", pairs="").rstrip("."))
+    assert words("value_why") not in texts_of(blocks)
+
+
+def test_outcome_of_few_customers_is_not_told(figures: Figures) -> None:
+    value = figures.tables["value"]
+    words = Words("en")
+    word = words("told_ordered")
+    untold = words("value_untold", outcomes=word)
+    number = value["user_count"].iloc[0]
+    said = texts_of(section_of(figures, "value"))
+    assert f"{word} " in said and untold not in said
+    for had_it in (99, number - 9):
+        few = value["base_rate"].mask(value["outcome"] == "ordered", had_it / number)
+        blocks = section_of(figures, "value", value=value.assign(base_rate=few))
+        said = texts_of(blocks)
+        assert f"{word} " not in said and untold in said
+
+
+@pytest.mark.parametrize("verdict", ["keep", "warn", "retrain"])
+def test_health_says_verdict_and_reasons(figures: Figures, verdict: str) -> None:
+    health = figures.tables["health"].assign(
+        verdict=verdict,
+        reasons_fr="" if verdict == "keep" else "dérive 0.31 > 0.25; âge en jours 61.00 > 60;",
+        max_psi=0.31,
+    )
+    words = Words("fr")
+    blocks = section_of(figures, "health", "fr", health=health)
+    assert ("lead", words(f"health_{verdict}")) in blocks
+    reasons = [content for kind, content in blocks if kind == "list"]
+    assert reasons == (
+        [] if verdict == "keep" else [["dérive 0,31 > 0,25", "âge en jours 61 > 60"]]
+    )
+    measure, value, _ = rows_of(blocks)[0]
+    assert words.of(health.iloc[0], "label") in measure and value == "0,31"
+    assert health["label_fr"].notna().all()
+
+
+def test_health_of_few_customers_is_not_told(figures: Figures) -> None:
+    words = Words("en")
+    segments, health = figures.tables["segments"], figures.tables["health"]
+    number = health["user_count"].iloc[0]
+
+    def shares(**tables: pd.DataFrame) -> list[str]:
+        return [value for _, value, _ in rows_of(section_of(figures, "health", **tables))[-3:]]
+
+    assert words("not_shown") not in shares()
+    for count, is_told in ((9, False), (10, True), (number - 9, False), (0, True)):
+        atypical, *others = shares(health=health.assign(atypical_share=count / number))
+        assert (atypical == words("not_shown")) != is_told
+        assert words("not_shown") not in others
+    # less those without a segment it would give the customers of the hidden one
+    hidden = segments.assign(is_hidden=segments["segment"] == 1)
+    assert shares(segments=hidden)[-1] == words("not_shown")
+
+
+def moves_of(*moves: tuple[str, str, str | None, int]) -> pd.DataFrame:
+    """Return a month of segment_migrations."""
+    columns = ["previous_persona", "persona", "cause", "user_count"]
+    table = pd.DataFrame(moves, columns=columns).sort_values("user_count", ascending=False)
+    for language in LANGUAGES:
+        table[f"previous_persona_name_{language}"] = table["previous_persona"]
+        table[f"persona_name_{language}"] = table["persona"]
+        table[f"cause_{language}"] = table["cause"]
+    return table.assign(
+        month_on=pd.Timestamp("2020-04-01"), previous_month_on=pd.Timestamp("2020-03-01")
+    )
+
+
+STAYED = ("a", "a", None, 1000)
+ENTERED = ("unsegmented", "a", "behaviour", 200)
+LEFT = ("b", "unsegmented", "model", 71)
+CHANGED = [
+    ("a", "b", "behaviour", 40),
+    ("b", "a", "behaviour", 12),
+    ("a", "c", "behaviour", 5),
+    ("b", "c", "model", 30),
+    ("c", "b", "clock", 9),
+]
+
+
+def test_moves_hide_what_subtraction_would_give(figures: Figures) -> None:
+    words = Words("en")
+    blocks = section_of(figures, "time", moves=moves_of(STAYED, ENTERED, LEFT, *CHANGED))
+    said = texts_of(blocks)
+    (lead,) = (content for kind, content in blocks if kind == "lead")
+    assert "96 customers" in lead and words.percent(96 / 1096) in lead and "March" in lead
+    assert words("moves_entered", number="200") in said
+    assert words("moves_left", number="71") in said
+    # 12 less the sum of their cause would give 5; 30 with the share of the other cause, 9
+    assert rows_of(blocks) == [["a", "b", "behaviour", "40"]]
+    (causes,) = (content for kind, content in blocks if kind == "list")
+    assert causes == [
+        f"{words.percent(57 / 96)}: {words('cause_behaviour')}",
+        f"{words.percent(39 / 96)}: {words('cause_other')}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("moves", "key"),
+    [
+        ([STAYED, ENTERED], "moves_none"),
+        ([STAYED, ENTERED, ("a", "b", "clock", 9)], "moves_few"),
+        # the number of all with a segment is known
+        ([("a", "b", "clock", 300), ("a", "a", None, 4), (*ENTERED[:3], 5)], "moves_few"),
+    ],
+)
+def test_few_moves_are_not_counted(figures: Figures, moves: list, key: str) -> None:
+    blocks = section_of(figures, "time", moves=moves_of(*moves))
+    text = Words("en")(key, since=f"March{NO_BREAK}2020")
+    assert ("text", text) in blocks
+    assert "lead" not in dict(blocks)
+
+
+@pytest.mark.parametrize("few", [(*STAYED[:3], 9), (*ENTERED[:3], 9)])
+def test_moves_leave_few_others_unknown(figures: Figures, few: tuple) -> None:
+    others = [move for move in (STAYED, ENTERED) if move[:3] != few[:3]]
+    said = texts_of(section_of(figures, "time", moves=moves_of(few, *others, *CHANGED)))
+    assert "96 customers have changed persona." in said
+    assert "had none and got one" not in said
+
+
+def test_moves_do_not_give_a_hidden_segment_away(figures: Figures) -> None:
+    segments = figures.tables["segments"]
+    hidden = segments.assign(is_hidden=segments["segment"] == 1)
+    moves = moves_of(STAYED, ENTERED, (*LEFT[:3], 9), *CHANGED)
+    for table, is_told in ((segments, True), (hidden, False)):
+        said = texts_of(section_of(figures, "time", moves=moves, segments=table))
+        assert ("had none and got one" in said) == is_told
+        assert "have none any more" not in said
+
+
+def test_no_causes_where_each_is_of_few(figures: Figures) -> None:
+    moves = moves_of(STAYED, ("a", "b", "clock", 9), ("a", "b", "behaviour", 8))
+    blocks = section_of(figures, "time", moves=moves)
+    assert "17 customers" in texts_of(blocks)
+    assert "list" not in dict(blocks)
+
+
+def test_newest_month_is_told(sample: Warehouse, pages: dict[str, str], tmp_path: Path) -> None:
+    assert Words("en")("moves_first") in pages["en"]
+    later = tmp_path / "later.duckdb"
+    shutil.copy(sample.path, later)
+    with duckdb.connect(str(later)) as connection:
+        connection.execute("""
+            insert into marts.segment_migrations
+            select * replace (
+                cast(month_on + interval 2 month as date) as month_on,
+                month_on as previous_month_on,
+                'unsegmented' as previous_persona,
+                'behaviour' as cause
+            )
+            from marts.segment_migrations
+        """)
+    moves = read_figures(str(later)).tables["moves"]
+    assert set(moves["cause"]) == {"behaviour"} and len(moves) > 0
+    assert moves["user_count"].is_monotonic_decreasing
+
+
+def test_told_numbers_leave_none_of_few_to_subtraction() -> None:
+    chance = np.random.default_rng(0)
+    for _ in range(500):
+        counts = pd.Series(chance.choice([0, 1, 4, 9, 10, 11, 50], chance.integers(1, 6)))
+        is_told = tellable(counts)
+        rest = counts[~is_told].sum()
+        assert (counts[is_told] >= SMALLEST_GROUP).all()
+        assert rest == 0 or rest >= SMALLEST_GROUP or not is_told.any()
+        # no more is hidden than one
+        assert ((counts >= SMALLEST_GROUP) & ~is_told).sum() <= 1
 
 
 def test_missing_warehouse_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import matplotlib as mpl
@@ -114,19 +115,24 @@ def persona_shares(segments: pd.DataFrame, words: Words) -> str:
             (left, "user_share", "of_customers"),
             (right, "revenue_share", "of_revenue"),
         ):
-            _bars(axes, place, segments[column].to_numpy(), colours, words)
+            _bars(axes, place, segments[column].to_numpy(), colours, words.percent)
             axes.set_title(words(title))
         left.set_yticks(place, names)
         return _svg(figure, "shares", words("chart_shares"))
 
 
-def _bars(axes: mpl.axes.Axes, place: np.ndarray, shares: np.ndarray, colours: list, words: Words):  # noqa: ANN202
-    axes.barh(place, shares, color=colours, height=0.7)
-    for height, share in zip(place, shares, strict=True):
-        axes.annotate(
-            words.percent(share), (share, height), (3, 0), textcoords="offset points", va="center"
-        )
-    axes.set_xlim(0, max(1.25 * np.nanmax(shares), 0.01))
+def _bars(
+    axes: mpl.axes.Axes,
+    place: np.ndarray,
+    values: np.ndarray,
+    colours: list[str],
+    text: Callable[[float], str],
+) -> None:
+    axes.barh(place, values, color=colours, height=0.7)
+    # one that is missing or below 0 has its text at 0
+    for height, value, end in zip(place, values, np.fmax(values, 0), strict=True):
+        axes.annotate(text(value), (end, height), (3, 0), textcoords="offset points", va="center")
+    axes.set_xlim(min(np.nanmin(values), 0), max(1.25 * np.nanmax(values), 0.01))
     axes.xaxis.set_visible(False)
     axes.spines[["bottom"]].set_visible(False)
     axes.grid(visible=False)
@@ -204,7 +210,7 @@ def feature_importance(importance: pd.DataFrame, words: Words) -> str:
         figure = Figure(figsize=(WIDTH, 0.35 + 0.165 * len(ordered)))
         axes = figure.subplots()
         shares = ordered["permutation_importance"].fillna(0).to_numpy()
-        _bars(axes, np.arange(len(ordered)), shares, [ACCENT] * len(ordered), words)
+        _bars(axes, np.arange(len(ordered)), shares, [ACCENT] * len(ordered), words.percent)
         axes.set_yticks(range(len(ordered)), labels)
         return _svg(figure, "importance", words("chart_importance"))
 
@@ -347,6 +353,75 @@ def min_events_by_persona(
             axes.tick_params(labelbottom=True)
             axes.set_xlabel(words("axis_events"))
         return _svg(figure, "kappas", words("chart_kappas"))
+
+
+def early_classifiers(compared: pd.DataFrame, words: Words) -> str:
+    """Draw how well each classifier, and the model, tell the segment from first events.
+
+    Args:
+        compared: event_target, classifier, macro_f1 and its interval.
+        words: The language.
+    """
+    looks = {
+        "model": (ACCENT, "o-"),
+        "decision_tree": ("#D55E00", "^-"),
+        "k_nearest_neighbours": ("#CC6677", "D-"),
+        "svm": ("#AA4499", "s-"),
+        "random_forest": ("#117733", "v-"),
+        "majority": (FAINT, "x--"),
+    }
+    with _style("early"):
+        figure = Figure(figsize=(WIDTH, 2.9))
+        axes = figure.subplots()
+        for classifier, (colour, style) in looks.items():
+            own = compared[compared["classifier"] == classifier]
+            is_model = classifier == "model"
+            axes.plot(
+                own["event_target"],
+                own["macro_f1"],
+                style,
+                ms=4,
+                lw=2 if is_model else 1.2,
+                color=colour,
+                label=words(f"classifier_{classifier}"),
+            )
+            if is_model:
+                low, high = own["macro_f1_low"], own["macro_f1_high"]
+                axes.fill_between(own["event_target"], low, high, color=colour, alpha=0.18, lw=0)
+        axes.set_ylim(0)
+        axes.set_title(words("macro_f1"))
+        axes.yaxis.set_major_formatter(_decimals(words, 1))
+        targets = compared["event_target"].drop_duplicates()
+        _events_axis(axes, targets, words)
+        axes.set_xlabel(words("first_events"))
+        figure.legend(loc="outside right center")
+        return _svg(figure, "early", words("chart_early"))
+
+
+def business_value(scores: pd.DataFrame, words: Words) -> str:
+    """Draw how well each predictor tells what customers did in the month that followed.
+
+    Args:
+        scores: A row an outcome, a column a predictor, the first on top.
+        words: The language.
+    """
+    place = np.arange(scores.shape[1])[::-1]
+    colours = {"segments": ACCENT, "none": NOBODY}
+    with _style("value"):
+        figure = Figure(figsize=(WIDTH, 1.75))
+        panels = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
+        for axes, (outcome, row) in zip(panels, scores.iterrows(), strict=True):
+            _bars(
+                axes,
+                place,
+                row.to_numpy(dtype=float),
+                [colours.get(predictor, FAINT) for predictor in scores.columns],
+                lambda value: words.number(value, 2),
+            )
+            axes.set_title(words(f"score_{outcome}"))
+        names = [words(f"predictor_{predictor}") for predictor in scores.columns]
+        panels[0].set_yticks(place, names)
+        return _svg(figure, "value", words("chart_value"))
 
 
 def customer_map(drawn: CustomerMap, segments: pd.DataFrame, words: Words) -> str:

@@ -3,6 +3,7 @@
 A function a section. Where a figure is missing, its sentence is, or a sentence says so.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from amazing_segments.report import charts
-from amazing_segments.report.figures import SMALLEST_GROUP, Figures
+from amazing_segments.report.figures import SMALLEST_GROUP, Figures, tellable
 from amazing_segments.report.words import Words
 
 # Below the first a segment is doubtful, below the second it is not found again (Hennig 2007).
@@ -20,6 +21,8 @@ GATES = ("stable", "distinct", "addressable")
 SHOWN_FEATURES = 5
 SHOWN_REASONS = 4
 SHOWN_LOADINGS = 3
+SHOWN_MOVES = 10
+PREDICTORS = ("features", "segments_and_rfm", "rfm", "segments", "none")
 
 
 @dataclass
@@ -66,6 +69,7 @@ def contents_of(figures: Figures, words: Words) -> dict[str, Any]:
         _features(tables, words),
         _choice(tables, words),
         _threshold(tables, words),
+        _early(tables, words),
         _map(figures, words),
     ]
     return {
@@ -74,7 +78,7 @@ def contents_of(figures: Figures, words: Words) -> dict[str, Any]:
         "summary": _summary(tables, words),
         "sections": sections,
         "personas": personas,
-        "closing": [_time(tables, words), _limits(tables, words)],
+        "closing": [section(tables, words) for section in (_value, _time, _health, _limits)],
     }
 
 
@@ -222,9 +226,14 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
+def _are_few(number: float) -> bool:
+    """Return whether there are customers, but too few to tell."""
+    return 0 < number < SMALLEST_GROUP
+
+
 def _group(number: float, words: Words) -> str:
     """Return a number of customers, unless they are too few to tell."""
-    if 0 < number < SMALLEST_GROUP:
+    if _are_few(number):
         return words("few", number=SMALLEST_GROUP)
     return words.number(number)
 
@@ -432,6 +441,65 @@ def _threshold(tables: dict[str, pd.DataFrame], words: Words) -> Section:
         if not shown.empty:
             section.add("text", words("threshold_personas"))
             section.chart(charts.min_events_by_persona(measured, shown, events, words))
+    return section
+
+
+def _early(tables: dict[str, pd.DataFrame], words: Words) -> Section:
+    section = Section("early")
+    compared = tables["early"].dropna(subset="macro_f1")
+    section.add("text", words("early_lead"))
+    if compared.empty:
+        section.add("note", words("early_missing"))
+        return section
+    of_model = compared[compared["classifier"] == "model"].set_index("event_target")["macro_f1"]
+    best = compared[compared["is_best"]]
+    best = best.assign(model=best["event_target"].map(of_model))
+    # as it is read, with two decimals
+    best["is_clear"] = best["macro_f1_low"].round(2) > best["model"].round(2)
+    clear = best[best["is_clear"]]
+    gains = [
+        words(
+            "early_gain",
+            events=words.number(row["event_target"]),
+            classifier=words(f"classifier_{row['classifier']}"),
+            value=words.number(row["macro_f1"], 2),
+            model=words.number(row["model"], 2),
+        )
+        for _, row in clear.iterrows()
+    ]
+    section.add(
+        "lead",
+        words("early_clear", gains=words.semicolon.join(gains)) if gains else words("early_none"),
+    )
+    section.chart(charts.early_classifiers(compared, words))
+    section.add(
+        "table",
+        Table(
+            [
+                words(column)
+                for column in ("first_events", "best", "its_f1", "model_f1", "gain", "verdict")
+            ],
+            [
+                [
+                    words.number(row["event_target"]),
+                    words(f"classifier_{row['classifier']}"),
+                    words(
+                        "interval",
+                        value=words.number(row["macro_f1"], 2),
+                        low=words.number(row["macro_f1_low"], 2),
+                        high=words.number(row["macro_f1_high"], 2),
+                    ),
+                    words.number(row["model"], 2),
+                    words.signed(row["macro_f1"] - row["model"], 2),
+                    words("gain_clear" if row["is_clear"] else "gain_unclear"),
+                ]
+                for _, row in best.iterrows()
+            ],
+            text_columns=(0, 1, 5),
+        ),
+    )
+    section.add("help", words("early_help"))
+    section.add("text", words("early_tautology"))
     return section
 
 
@@ -645,6 +713,60 @@ def _kappa(segment: int | None, tables: dict[str, pd.DataFrame], name: str = "od
     return None if own.empty else own[f"{name}_kappa"].iloc[0]
 
 
+def _value(tables: dict[str, pd.DataFrame], words: Words) -> Section:
+    section = Section("value")
+    value = tables["value"].dropna(subset="score")
+    with_outcome = value["base_rate"] * value["user_count"]
+    without = value["user_count"] - with_outcome
+    # a tenth of the customers is told of, and by chance a tenth of the outcome
+    value = value[(with_outcome >= 10 * SMALLEST_GROUP) & (without >= SMALLEST_GROUP)]
+    of_personas = value[value["predictor"] == "segments"]
+    if of_personas.empty:
+        section.add("note", words("value_missing"))
+        return section
+    scores = value.pivot_table(index="outcome", columns="predictor", values="score")
+    scores = scores.reindex(index=of_personas["outcome"], columns=PREDICTORS)
+    section.add("text", words("value_lead", number=words.number(of_personas["user_count"].iloc[0])))
+    for other in ("features", "rfm"):
+        known = scores.dropna(subset=other)
+        is_better = known["segments"] >= known[other]
+        for side, chosen in (("worse", known[~is_better]), ("better", known[is_better])):
+            phrases = [
+                words(
+                    "value_pair",
+                    outcome=words(f"told_{outcome}"),
+                    value=words.number(row["segments"], 2),
+                    other=words.number(row[other], 2),
+                )
+                for outcome, row in chosen.iterrows()
+            ]
+            if phrases:
+                kind = "lead" if other == "features" else "text"
+                pairs = words.semicolon.join(phrases)
+                section.add(kind, words(f"value_{other}_{side}", pairs=pairs))
+    section.chart(charts.business_value(scores, words))
+    section.add("help", words("value_help"))
+    untold = [
+        words(f"told_{outcome}")
+        for outcome in tables["value"]["outcome"].unique()
+        if outcome not in scores.index
+    ]
+    if untold:
+        section.add("help", words("value_untold", outcomes=", ".join(untold)))
+    phrases = [
+        words(
+            "value_lift",
+            outcome=words(f"told_{row['outcome']}"),
+            lift=words.number(row["top_tenth_lift"], 1),
+        )
+        for _, row in of_personas.iterrows()
+    ]
+    section.add("text", words("value_tenth", lifts=words.semicolon.join(phrases)))
+    if (scores["segments"] < scores["features"]).any():
+        section.add("text", words("value_why"))
+    return section
+
+
 def _time(tables: dict[str, pd.DataFrame], words: Words) -> Section:
     section = Section("time")
     registry = tables["registry"]
@@ -654,13 +776,14 @@ def _time(tables: dict[str, pd.DataFrame], words: Words) -> Section:
         section.chart(charts.calibration(tables["calibration"], words))
     else:
         section.add("note", words("sure_kept_unknown"))
+    section.add("title", words("moves_title"))
+    _add_moves(section, tables, words)
     section.add("title", words("registry_title"))
     if registry.empty:
         section.add("note", words("no_model"))
         return section
-    version = int(registry["last_version"].max())
-    section.add("text", words("registry_lead", version=version))
-    if version == 1:
+    section.add("text", words("registry_lead", version=tables["model"].iloc[0]["model_version"]))
+    if registry["last_version"].max() == 1:
         section.add("text", words("registry_first"))
     section.add(
         "table",
@@ -682,6 +805,149 @@ def _time(tables: dict[str, pd.DataFrame], words: Words) -> Section:
         ),
     )
     return section
+
+
+def _add_moves(section: Section, tables: dict[str, pd.DataFrame], words: Words) -> None:
+    moves = tables["moves"]
+    if moves.empty or moves["previous_month_on"].isna().all():
+        section.add("note", words("moves_first"))
+        return
+    had, has = moves["previous_persona"] != "unsegmented", moves["persona"] != "unsegmented"
+    changed = moves[had & has & moves["cause"].notna()]
+    number, stayed, entered, left = (
+        moves.loc[chosen, "user_count"].sum()
+        for chosen in (changed.index, moves["cause"].isna(), ~had & has, ~has)
+    )
+    since = words.month_in_words(moves["previous_month_on"].max())
+    # the number of those who have a segment is known: that less the others would tell of these
+    if _are_few(number) or _are_few(stayed + entered) or not number:
+        section.add("text", words("moves_few" if number else "moves_none", since=since))
+        return
+    are_others_told = not (_are_few(stayed) or _are_few(entered))
+    section.add(
+        "lead",
+        words("moves_lead", since=since, number=words.number(number))
+        + (
+            words("moves_share", share=words.percent(number / (number + stayed)))
+            if are_others_told
+            else "."
+        ),
+    )
+    # those of a hidden segment could be found, too
+    if entered and are_others_told and not tables["segments"]["is_hidden"].any():
+        section.add("text", words("moves_entered", number=words.number(entered)))
+    if left >= SMALLEST_GROUP:
+        section.add("text", words("moves_left", number=words.number(left)))
+    _add_causes(section, changed, words)
+
+
+def _add_causes(section: Section, changed: pd.DataFrame, words: Words) -> None:
+    of_cause = changed.groupby("cause")["user_count"].sum().sort_values(ascending=False)
+    told_causes = of_cause[tellable(of_cause)]
+    if told_causes.empty:
+        return
+    rest = of_cause.sum() - told_causes.sum()
+    section.add("text", words("moves_causes") + words.colon)
+    section.add(
+        "list",
+        [
+            words.percent(number / of_cause.sum()) + words.colon + words(f"cause_{cause}")
+            for cause, number in [*told_causes.items(), ("other", rest)]
+            if number
+        ],
+    )
+    is_row_told = changed.groupby("cause")["user_count"].transform(tellable)
+    rows = changed[is_row_told & changed["cause"].isin(told_causes.index)].head(SHOWN_MOVES)
+    if not rows.empty:
+        section.add(
+            "table",
+            Table(
+                [words(column) for column in ("move_from", "move_to", "cause", "customers")],
+                [
+                    [
+                        words.of(row, "previous_persona_name"),
+                        words.of(row, "persona_name"),
+                        words.of(row, "cause"),
+                        words.number(row["user_count"]),
+                    ]
+                    for _, row in rows.iterrows()
+                ],
+                text_columns=(0, 1, 2),
+            ),
+        )
+    section.add("help", words("moves_help", number=SMALLEST_GROUP))
+
+
+def _health(tables: dict[str, pd.DataFrame], words: Words) -> Section:
+    section = Section("health")
+    if tables["health"].empty:
+        section.add("note", words("health_missing"))
+        return section
+    row = tables["health"].iloc[0]
+    section.add("lead", words(f"health_{row['verdict']}"))
+    reasons = [reason for reason in words.of(row, "reasons").split(";") if reason.strip()]
+    if reasons:
+        section.add("text", words("health_reasons") + words.colon)
+        section.add("list", [_with_numbers(reason.strip(), words) for reason in reasons])
+    section.add(
+        "text",
+        words(
+            "health_looked",
+            version=words.number(row["model_version"]),
+            as_of=words.date(row["as_of"]),
+        ),
+    )
+    without = row["ineligible_share"]
+    if tables["segments"]["is_hidden"].any():
+        # less those without a segment, it would give the customers of a hidden one
+        without = None
+    values = {
+        "max_psi": words.number(row["max_psi"], 2),
+        "segment_psi": words.number(row["segment_psi"], 2),
+        "refit_agreement": words.number(row["refit_agreement"], 2),
+        "age_days": words.number(row["age_days"]),
+        "atypical": _share_of(row["atypical_share"], row["user_count"], words),
+        "low_confidence": _share_of(row["low_confidence_share"], row["user_count"], words),
+        "without_segment": _share_of(without, tables["customers"].iloc[0]["all_count"], words),
+    }
+    feature = words.of(row, "label")
+    section.add(
+        "table",
+        Table(
+            [words("measure"), words("value"), words("reading")],
+            [
+                [
+                    words(f"health_{name}")
+                    + (f" ({feature})" if name == "max_psi" and feature else ""),
+                    value,
+                    words(f"reading_{name}"),
+                ]
+                for name, value in values.items()
+            ],
+            text_columns=(0, 2),
+        ),
+    )
+    section.add("help", words("health_help"))
+    return section
+
+
+def _with_numbers(text: str, words: Words) -> str:
+    """Return a text of the warehouse with its decimal numbers as the language writes them."""
+
+    def worded(found: re.Match[str]) -> str:
+        number = float(found[0])
+        return words.number(number, 0 if number.is_integer() else 2)
+
+    return re.sub(r"-?\d+\.\d+", worded, text)
+
+
+def _share_of(share: float | None, number: int, words: Words) -> str:
+    """Return a share of so many customers, unless they, or the others, are too few to tell."""
+    if share is None or pd.isna(share):
+        return words("not_shown")
+    count = round(share * number)
+    is_told = not (_are_few(count) or _are_few(number - count))
+    return words.percent(share) if is_told else words("not_shown")
 
 
 def _limits(tables: dict[str, pd.DataFrame], words: Words) -> Section:

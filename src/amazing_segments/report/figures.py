@@ -17,7 +17,8 @@ SMALLEST_GROUP = 10
 # Customers on the map: more would cover each other.
 MAP_USERS = 4_000
 
-_CURRENT = "(select max(model_version) from segmentation.segmentation_parameters)"
+# The newest version may be a challenger that was refused.
+_CURRENT = "(select model_version from segmentation.segmentation_models where is_current)"
 
 # One query a table. Each gives sums over customers, or what a training wrote down.
 QUERIES = {
@@ -86,6 +87,29 @@ QUERIES = {
         select * from segmentation.segmentation_min_events
         where model_version = {_CURRENT} order by event_target, segment
     """,
+    "early": f"""
+        select * from segmentation.segmentation_early_classifiers
+        where model_version = {_CURRENT} order by event_target, classifier
+    """,
+    "value": f"""
+        select *, coalesce(average_precision, rank_correlation) as score
+        from segmentation.segmentation_business_value
+        where model_version = {_CURRENT}
+        order by list_position(['returned', 'ordered', 'spend'], outcome), predictor
+    """,
+    "health": """
+        select health.*, catalogue.label_en, catalogue.label_fr,
+            (select count(*) from segmentation.segmentation_sample) as user_count
+        from segmentation.segmentation_health as health
+        left join marts.feature_catalogue as catalogue
+            on health.max_psi_feature = catalogue.feature
+        where health.is_latest and health.is_current
+    """,
+    "moves": """
+        select * from marts.segment_migrations
+        where month_on = (select max(month_on) from marts.segment_migrations)
+        order by user_count desc, previous_persona, persona, cause
+    """,
     "calibration": f"""
         select * from segmentation.segmentation_calibration
         where model_version = {_CURRENT} and user_count >= {SMALLEST_GROUP}
@@ -134,7 +158,7 @@ QUERIES = {
         inner join marts.feature_catalogue as catalogue on reasons.feature = catalogue.feature
         group by all
         having count(*) >= {SMALLEST_GROUP}
-        order by reasons.segment, user_count desc, reasons.feature
+        order by reasons.segment, user_count desc, reasons.feature, phrases.direction
     """,
     "loadings": f"""
         select components.component, components.loading, catalogue.label_en, catalogue.label_fr
@@ -213,6 +237,25 @@ def hide_small_segments(segments: pd.DataFrame) -> pd.DataFrame:
         for column in sums:
             segments.loc[without, column] += segments.loc[small, column].sum()
     return segments
+
+
+def tellable(counts: pd.Series) -> pd.Series:
+    """Return which numbers of customers may be shown where their sum may be known.
+
+    Those of `SMALLEST_GROUP` or more; but not the least of them where the rest would be too few,
+    and be found by subtraction.
+
+    Args:
+        counts: Numbers of customers, none of them counted twice.
+
+    Returns:
+        True or False, with the index of counts.
+    """
+    ordered = counts.sort_values(ascending=False, kind="stable")
+    is_told = ordered >= SMALLEST_GROUP
+    if is_told.any() and 0 < ordered[~is_told].sum() < SMALLEST_GROUP:
+        is_told.iloc[is_told.sum() - 1] = False
+    return is_told[counts.index]
 
 
 def _customer_map(

@@ -91,7 +91,11 @@ class Words:
             return MISSING
         first = "1er" if self.language == "fr" else "1"
         day = first if moment.day == 1 else moment.day
-        return f"{day}{SPACE}{self(f'month_{moment.month}')}{SPACE}{moment.year}"
+        return f"{day}{SPACE}{self.month_in_words(moment)}"
+
+    def month_in_words(self, moment: Any) -> str:
+        """Return month and year."""
+        return f"{self(f'month_{moment.month}')}{SPACE}{moment.year}"
 
     def month(self, moment: pd.Timestamp) -> str:
         """Return month and year, short enough for an axis."""
