@@ -20,8 +20,14 @@ GIB = 2**30
 GB = 10**9
 MILLION = 10**6
 NOT_MEASURED = "not measured"
-# the nodes that train a model: at work in a build from nothing, idle in a build of one file more
-TRAINING = ("segmentation_k_selection", "segmentation_parameters")
+# what trains a model and measures its worth: at work in a build from nothing, idle in one of a file
+# more
+TRAINING = (
+    *("segmentation_k_selection", "segmentation_parameters", "segmentation_algorithm_comparison"),
+    *("segmentation_business_value", "segmentation_calibration", "segmentation_early_classifiers"),
+    *("segmentation_feature_importance", "segmentation_identities", "segmentation_min_events"),
+    "segmentation_rules",
+)
 SLOWEST = 10
 # steps from nothing, by the number of their months
 CURVE = {
