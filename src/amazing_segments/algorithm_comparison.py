@@ -316,12 +316,14 @@ def _measure(
                 "largest_share",
                 "agreement_with_model",
                 "bic",
+                "seconds",
+                "peak_memory_mb",
             ),
             np.nan,
         ),
     }
     if fit is None:
-        return row | {"seconds": np.nan, "peak_memory_mb": np.nan}
+        return row
     labels = fit.labels
     assigned = labels != UNASSIGNED
     sizes = np.bincount(labels[assigned]) if assigned.any() else np.zeros(1, dtype=int)
