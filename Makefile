@@ -69,7 +69,7 @@ $(KEY):
 	@umask 077; od -An -v -N32 -tx1 /dev/urandom | tr -d ' \n' >$@
 	@echo "Made a pseudonym key in $@. Keep it safe: without it, the same users get other pseudonyms."
 
-$(VENV): requirements.lock
+$(VENV): requirements-dev.lock
 $(BENCH_VENV): benchmarks/requirements.lock
 $(VENV) $(BENCH_VENV): pyproject.toml
 	@if command -v uv >/dev/null; then \

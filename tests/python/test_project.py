@@ -10,7 +10,11 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-LOCK = (ROOT / "requirements.lock").read_text()
+LOCKS = {
+    "requirements.lock": ["build"],
+    "requirements-dev.lock": ["build", "dev"],
+    "benchmarks/requirements.lock": ["build", "bench"],
+}
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -20,32 +24,42 @@ def git(*arguments):
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout
 
 
-def locked_requirements():
+def locked_requirements(lock):
     """Return {name: the text of the requirement with its hashes}."""
-    text = re.sub(r"^\s*#.*\n", "", LOCK, flags=re.MULTILINE).replace("\\\n", " ")
+    text = (ROOT / lock).read_text()
+    text = re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
     return {Requirement(line.split(" --hash")[0]).name: line for line in text.splitlines()}
 
 
-def test_lock_has_hashes_and_names_no_host():
-    for name, line in locked_requirements().items():
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_has_hashes_and_names_no_host(lock):
+    for name, line in locked_requirements(lock).items():
         assert "--hash=sha256:" in line, f"{name} has no hash"
     # behind a mirror the same lock must serve
     assert not re.findall(
-        r"\w+://\S*|--(?:extra-)?index-url\b.*|--find-links.*|(?<=\s)/\w\S*", LOCK
+        r"\w+://\S*|--(?:extra-)?index-url\b.*|--find-links.*|(?<=\s)/\w\S*",
+        (ROOT / lock).read_text(),
     )
 
 
-def test_lock_agrees_with_pyproject():
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_agrees_with_pyproject(lock):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     locked = {
         name: Requirement(line.split(" --hash")[0]).specifier
-        for name, line in locked_requirements().items()
+        for name, line in locked_requirements(lock).items()
     }
-    for text in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+    extras = project["optional-dependencies"]
+    for text in project["dependencies"] + [text for extra in LOCKS[lock] for text in extras[extra]]:
         wanted = Requirement(text)
-        assert wanted.name in locked, f"{wanted.name} is not in requirements.lock"
+        assert wanted.name in locked, f"{wanted.name} is not in {lock}"
         (pin,) = locked[wanted.name]
         assert wanted.specifier.contains(pin.version), f"{text}, but the lock has {pin}"
+
+
+def test_image_has_the_very_versions_that_are_tested():
+    in_image, tested = map(locked_requirements, ("requirements.lock", "requirements-dev.lock"))
+    assert in_image.items() <= tested.items() and not {"pytest", "shap"} & in_image.keys()
 
 
 def test_no_file_names_a_place_of_one_machine():
