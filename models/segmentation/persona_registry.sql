@@ -20,7 +20,7 @@ successors as (
         min(later.model_version) as next_version
     from models
     inner join models as later on models.model_version < later.model_version
-    where later.refusal is null or later.promoted_at is not null
+    where later.refusal is null
     group by models.model_version
 ),
 

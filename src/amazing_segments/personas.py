@@ -52,8 +52,7 @@ def name_segments(
     others are born. Where nothing is named yet, those of all versions are.
 
     Args:
-        models: model_version, features (as `model_versions.features_text` writes them), refusal,
-            promoted_at.
+        models: model_version, features (as `model_versions.features_text` writes them), refusal.
         parameters: The rows of `segmentation.fit_parameters` of all versions.
         users: The sample of now: user_key, as_of, session_count and a column per feature.
         signatures: persona, feature, weight (its sign says the direction).
@@ -69,9 +68,8 @@ def name_segments(
         version: Model(parameters[parameters["model_version"] == version], transforms_of(features))
         for version, features in zip(models["model_version"], models["features"], strict=True)
     }
-    # no customer has had the names of a version that was refused, unless a person took it into use
-    was_used = models["refusal"].isna() | models["promoted_at"].notna()
-    used = named["model_version"].isin(models.loc[was_used, "model_version"])
+    # no customer has had the names of a version that was refused; use_model takes the refusal back
+    used = named["model_version"].isin(models.loc[models["refusal"].isna(), "model_version"])
     last_version = named.loc[used, "model_version"].max()
     last = named[named["model_version"] == last_version].set_index("segment")
     # numbers begin anew in each warehouse, and a decision for one must not rename in another

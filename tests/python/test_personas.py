@@ -57,14 +57,7 @@ def fit(
     """Return a model's row of segmentation_models, and its parameters."""
     features = model_versions.features_text(transforms)
     return (
-        pd.DataFrame(
-            {
-                "model_version": [version],
-                "features": [features],
-                "refusal": [None],
-                "promoted_at": [pd.Timestamp("2020-05-01")],
-            }
-        ),
+        pd.DataFrame({"model_version": [version], "features": [features], "refusal": [None]}),
         segmentation.fit_parameters(frame, transforms, n_clusters, version),
     )
 
@@ -123,13 +116,12 @@ def test_versions_older_than_identities_are_named_each_on_its_own() -> None:
 def test_names_pass_by_a_version_that_was_refused() -> None:
     frame = users()
     one, (model, parameters), third = fit(frame, 4), fit(frame, 2, 2), fit(frame, 4, 3)
-    refused = (model.assign(refusal="less stable", promoted_at=pd.NaT), parameters)
+    refused = (model.assign(refusal="less stable"), parameters)
     named = name([one], frame)
     both = pd.concat([named, name([one, refused], frame, named)])
     assert names(name([one, refused, third], frame, both)) == names(named)
     # a person has taken it into use: what it joined is born anew
-    used = (refused[0].assign(promoted_at=pd.Timestamp("2020-05-02")), parameters)
-    assert names(name([one, used, third], frame, both)) != names(named)
+    assert names(name([one, (model, parameters), third], frame, both)) != names(named)
 
 
 def test_a_kept_segment_keeps_its_name_whatever_its_number_and_the_signatures() -> None:
